@@ -1,0 +1,35 @@
+import { Drain } from './drain';
+
+const BUDGET = { 'stop-taking': 1000, finish: 1000, flush: 1000, close: 1000 };
+
+describe(Drain.name, () => {
+  it('runs its phases in order, whatever the order of registration', async () => {
+    const drain = new Drain();
+    const ran: string[] = [];
+    drain.register('close', 'pool', () => void ran.push('close'));
+    drain.register('finish', 'requests', async () => void ran.push('finish'));
+    drain.register('stop-taking', 'watcher', () => void ran.push('stop-taking'));
+    await expect(drain.run(BUDGET)).resolves.toEqual([]);
+    expect(ran).toEqual(['stop-taking', 'finish', 'close']);
+  });
+
+  it('names the steps that throw or do not end, and runs the others', async () => {
+    const drain = new Drain();
+    const closed = jest.fn();
+    drain.register('finish', 'stuck', () => new Promise(() => {}));
+    drain.register('finish', 'broken', () => Promise.reject(new Error('no')));
+    drain.register('close', 'pool', closed);
+    const faults = await drain.run({ ...BUDGET, finish: 5 });
+    expect(faults.map((fault) => fault.name)).toEqual(['broken', 'stuck']);
+    expect(closed).toHaveBeenCalledTimes(1);
+  });
+
+  it('runs once, however often it is asked', async () => {
+    const drain = new Drain();
+    const step = jest.fn();
+    drain.register('flush', 'log', step);
+    await Promise.all([drain.run(BUDGET), drain.run(BUDGET)]);
+    expect(step).toHaveBeenCalledTimes(1);
+    expect(drain.started).toBe(true);
+  });
+});

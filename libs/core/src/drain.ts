@@ -1,0 +1,73 @@
+import { Clock, SystemClock } from './clock';
+
+/** The order in which a process stops: what is in one phase runs together, and ends before the next begins. */
+export const DRAIN_PHASES = ['stop-taking', 'finish', 'flush', 'close'] as const;
+
+/** `stop-taking` new work, `finish` what was accepted, `flush` what is buffered, `close` what is held. */
+export type DrainPhase = (typeof DRAIN_PHASES)[number];
+
+/** A step that did not end well: it threw, or its phase ran out of time. */
+export interface DrainFault {
+  readonly phase: DrainPhase;
+  readonly name: string;
+  readonly reason: unknown;
+}
+
+/**
+ * The ordered stop of one process. It knows no owners: each library and app registers its own steps, and whoever runs
+ * the process runs the drain. A step that fails does not hold up the others.
+ */
+export class Drain {
+  private readonly steps: { phase: DrainPhase; name: string; run: () => Promise<void> | void }[] = [];
+  private running: Promise<readonly DrainFault[]> | undefined;
+
+  constructor(private readonly clock: Clock = new SystemClock()) {}
+
+  /** Adds a step. Steps of one phase run together; `name` appears in the log when the step fails. */
+  register(phase: DrainPhase, name: string, run: () => Promise<void> | void): void {
+    this.steps.push({ phase, name, run });
+  }
+
+  /** True from the first call of `run` on. */
+  get started(): boolean {
+    return this.running !== undefined;
+  }
+
+  /** Runs every phase in order, each for at most `budgetMs[phase]`; resolves with the steps that failed. Safe to call twice. */
+  run(budgetMs: Readonly<Record<DrainPhase, number>>): Promise<readonly DrainFault[]> {
+    this.running ??= this.runPhases(budgetMs);
+    return this.running;
+  }
+
+  private async runPhases(budgetMs: Readonly<Record<DrainPhase, number>>): Promise<readonly DrainFault[]> {
+    const faults: DrainFault[] = [];
+    for (const phase of DRAIN_PHASES) {
+      const steps = this.steps.filter((step) => step.phase === phase);
+      faults.push(...(await this.runPhase(phase, steps, budgetMs[phase])));
+    }
+    return faults;
+  }
+
+  private async runPhase(
+    phase: DrainPhase,
+    steps: readonly { name: string; run: () => Promise<void> | void }[],
+    budgetMs: number,
+  ): Promise<DrainFault[]> {
+    const faults: DrainFault[] = [];
+    const pending = new Set(steps.map((step) => step.name));
+    const all = steps.map(async ({ name, run }) => {
+      try {
+        await run();
+      } catch (reason) {
+        faults.push({ phase, name, reason });
+      } finally {
+        pending.delete(name);
+      }
+    });
+    const late = Promise.withResolvers<void>();
+    const timer = this.clock.setTimer(budgetMs, () => late.resolve());
+    await Promise.race([Promise.all(all), late.promise]);
+    timer.cancel();
+    return [...faults, ...[...pending].map((name) => ({ phase, name, reason: new Error(`not done in ${budgetMs} ms`) }))];
+  }
+}

@@ -1,0 +1,14 @@
+export { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from './errors';
+export type { ErrorCode, ErrorDetail, ErrorOptions } from './errors';
+export { DTYPES } from './dtypes';
+export type { Dtype } from './dtypes';
+export type { Dimension, NamedTensors, Signature, Tensor, TensorSpec } from './tensor';
+export type { JsonRecord, JsonValue, RawJson } from './json';
+export { MODEL_NAME_PATTERN, parseModelReference } from './model-reference';
+export type { ModelReference } from './model-reference';
+export type { CallContext } from './call-context';
+export { Clock, SystemClock } from './clock';
+export type { Timer } from './clock';
+export { DRAIN_PHASES, Drain } from './drain';
+export type { DrainFault, DrainPhase } from './drain';
+export { SingleFlight } from './single-flight';

@@ -1,0 +1,1 @@
+export { FeatureStore, PassThroughFeatureStore } from './feature-store';

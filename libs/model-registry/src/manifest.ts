@@ -1,0 +1,61 @@
+import type { TaskName } from './model-version';
+
+/** Which versions of a model are served: the newest `latest`, all, or those named. */
+export type VersionPolicy = { readonly latest: number } | 'all' | { readonly specific: readonly string[] };
+
+/** How a request's JSON becomes elements of one input; see `docs/numbers.md`. */
+export interface InputOptions {
+  /** Take 0 and 1 for BOOL. */
+  readonly coerce?: boolean;
+  /** Take null as NaN in floats. */
+  readonly nullAsNan?: boolean;
+  /** What to do with NaN and infinities. */
+  readonly onNonFinite?: 'accept' | 'reject';
+}
+
+/** One column of a tabular model, by the name that requests use. */
+export interface ColumnSettings extends InputOptions {
+  readonly name: string;
+  /** What an absent column becomes; a JSON scalar. */
+  readonly default?: string | number | boolean;
+}
+
+/** `model.yaml` after merging the model's and the version's file, with every default filled in. */
+export interface Manifest {
+  /** Absent: decided from the files. */
+  readonly task?: TaskName;
+  readonly description?: string;
+  readonly versions: VersionPolicy;
+  /** Version by label. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly pinned: boolean;
+  readonly execution: {
+    /** Threads of one run. */
+    readonly threads: number;
+    /** Copies of the weights, at most one per process of the pool; `auto` adds one when work waits and a process is idle. */
+    readonly instances: number | 'auto';
+    readonly hardTimeoutMs: number;
+  };
+  /** Deadline of a request in milliseconds, when shorter than the server's. */
+  readonly deadlineMs?: number;
+  readonly text: {
+    readonly maxTokens?: number;
+    /** How an embedding comes from token vectors; `none` when the model pools itself. */
+    readonly pooling: 'mean' | 'cls' | 'none';
+    /** Lengths that an embedding may be cut to; empty: none. */
+    readonly dimensions: readonly number[];
+    readonly classes?: readonly string[];
+    readonly multiLabel?: boolean;
+    /** Whether the classifier's output is already probabilities. */
+    readonly probabilities: boolean;
+  };
+  readonly tabular: {
+    /** Columns in order; absent: the inputs' names in order. */
+    readonly columns?: readonly ColumnSettings[];
+    readonly classes?: readonly string[];
+  };
+  /** By input name; for models whose inputs are tensors. */
+  readonly inputs: Readonly<Record<string, InputOptions>>;
+  /** SHA-256 in hex by file; where given it must match. */
+  readonly sha256: Readonly<Record<string, string>>;
+}
