@@ -1,0 +1,18 @@
+export { encodeOnnx, floats, int64s } from './onnx-model';
+export type {
+  OnnxAttribute,
+  OnnxDtype,
+  OnnxGraph,
+  OnnxModel,
+  OnnxNode,
+  OnnxTensor,
+  OnnxType,
+  OnnxValue,
+} from './onnx-model';
+export * as tiny from './tiny-models';
+export type { TinyModel } from './tiny-models';
+export { TINY_MAX_TOKENS, TINY_VOCABULARY } from './tiny-tokenizer';
+export { writeModel } from './model-folder';
+export type { ModelToWrite } from './model-folder';
+export { ManualClock } from './manual-clock';
+export { eventually } from './eventually';
