@@ -1,0 +1,103 @@
+import type { ServerResponse } from 'node:http';
+import { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from '@app/core';
+import type { ErrorCode, ErrorDetail } from '@app/core';
+import { HTTP_ERRORS } from './http-errors';
+import type { ErrorType, HttpError } from './http-errors';
+
+/** The error body of the native routes, and of everything that is answered below Express. */
+export interface NativeError {
+  readonly error: {
+    readonly code: ErrorCode;
+    readonly type: ErrorType;
+    readonly message: string;
+    /** The first offending field, or null. */
+    readonly param: string | null;
+    /** At most ten. */
+    readonly details: readonly ErrorDetail[];
+    readonly status: number;
+    readonly retryable: boolean;
+    /** When to try again; null when trying again does not help. */
+    readonly retry_after_ms: number | null;
+    readonly request_id: string;
+    readonly trace_id: string;
+    readonly docs_url: string;
+    /** Where the time went; only with deadline_exceeded. */
+    readonly stage?: 'queued' | 'executing';
+  };
+}
+
+/** By which ids a request is found again. */
+export interface RequestIds {
+  readonly requestId: string;
+  readonly traceId: string;
+}
+
+/** An error as it goes out. */
+export interface RenderedError {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: NativeError;
+}
+
+const MAX_DETAILS = 10;
+const DEFAULT_RETRY_AFTER_MS = 1000;
+const MAX_RETRY_AFTER_MS = 30_000;
+const DOCS_URL = 'docs/errors.md';
+
+/** The error itself when it is one of the catalogue; any other throw is a defect, and becomes `internal` with its cause. */
+export function asQuaysideError(thrown: unknown): QuaysideError {
+  return isQuaysideError(thrown) ? thrown : new QuaysideError('internal', ERROR_CATALOGUE.internal, { cause: thrown });
+}
+
+/** Renders an error of the catalogue in the native form, with the headers that every door sends beside it. */
+export function renderError(error: QuaysideError, ids: RequestIds): RenderedError {
+  const http: HttpError = HTTP_ERRORS[error.code];
+  // What fails on our side may carry native texts, paths or values: the client gets the catalogue's sentence alone.
+  const isOurs = http.status >= 500;
+  const details = isOurs ? [] : error.details.slice(0, MAX_DETAILS);
+  const retryAfterMs = http.retryable ? waitMs(error.retryAfterMs) : null;
+  const body: NativeError = {
+    error: {
+      code: error.code,
+      type: http.type,
+      message: isOurs ? ERROR_CATALOGUE[error.code] : error.message,
+      param: details[0]?.field ?? null,
+      details,
+      status: http.status,
+      retryable: http.retryable,
+      retry_after_ms: retryAfterMs,
+      request_id: ids.requestId,
+      trace_id: ids.traceId,
+      docs_url: `${DOCS_URL}#${error.code}`,
+      ...(error.stage && { stage: error.stage }),
+    },
+  };
+  return { status: http.status, headers: retryHeaders(http.retryable, retryAfterMs), body };
+}
+
+/** Answers with a rendered error through `res`, unless its answer has begun. True when it was sent. */
+export function sendRendered(res: ServerResponse, { status, headers, body }: RenderedError): boolean {
+  if (res.headersSent || res.writableEnded || res.destroyed) return false;
+  const json = JSON.stringify(body);
+  res.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+  res.setHeader('Content-Type', 'application/json; charset=utf-8');
+  res.setHeader('Content-Length', Buffer.byteLength(json));
+  res.end(json);
+  return true;
+}
+
+function retryHeaders(retryable: boolean, retryAfterMs: number | null): Record<string, string> {
+  if (retryAfterMs === null) return { 'x-should-retry': String(retryable) };
+  return {
+    'x-should-retry': String(retryable),
+    'Retry-After': String(Math.ceil(retryAfterMs / 1000)),
+    'retry-after-ms': String(retryAfterMs),
+  };
+}
+
+/** Spread by a fifth to either side, so that clients refused together do not come back together. */
+function waitMs(predictedMs = DEFAULT_RETRY_AFTER_MS): number {
+  const spread = predictedMs * (0.8 + 0.4 * Math.random());
+  return Math.round(Math.min(Math.max(spread, 1), MAX_RETRY_AFTER_MS));
+}
