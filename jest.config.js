@@ -1,11 +1,20 @@
-/** One configuration for every suite; `npm test -- libs/core` narrows it. */
+/** One configuration for every suite; `npm test -- libs/core` narrows it, `npm test -- --seed=<n>` repeats an order. */
 module.exports = {
   rootDir: '.',
-  testEnvironment: 'node',
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/test', '<rootDir>/examples'],
   testMatch: [
     '<rootDir>/{apps,libs}/**/*.spec.ts',
     '<rootDir>/test/**/*.{contract-spec,int-spec,e2e-spec}.ts',
+    '<rootDir>/examples/**/*.spec.ts',
   ],
+  testEnvironment: '<rootDir>/test/jest/environment.cjs',
+  setupFilesAfterEnv: ['<rootDir>/libs/testing/src/leak-check.setup.ts'],
+  testSequencer: '<rootDir>/test/jest/random-order.cjs',
+  reporters: ['default', '<rootDir>/test/jest/count-reporter.cjs'],
+  showSeed: true,
+  maxWorkers: 2,
+  // A deadline for tests that hang, not an expectation: on a busy machine everything takes longer.
+  testTimeout: 60_000,
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',

@@ -16,3 +16,6 @@ export { writeModel } from './model-folder';
 export type { ModelToWrite } from './model-folder';
 export { ManualClock } from './manual-clock';
 export { eventually } from './eventually';
+export { opened, temporaryDirectory } from './open-resources';
+export { createTestApp } from './create-test-app';
+export type { TestApp, TestAppOptions } from './create-test-app';
