@@ -1,0 +1,9 @@
+export { RequestContext, requestContext } from './request-context';
+export { RequestLog } from './request-log';
+export type { RefusedRequest } from './request-log';
+export { createLog, productVersion, serializeError } from './logger';
+export type { Log, LogOptions, LoggedError } from './logger';
+export { LogStream } from './log-stream';
+export type { LogStreamOptions } from './log-stream';
+export { NestLogger } from './nest-logger';
+export { ObservabilityModule } from './observability.module';
