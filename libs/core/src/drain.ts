@@ -68,6 +68,9 @@ export class Drain {
     const timer = this.clock.setTimer(budgetMs, () => late.resolve());
     await Promise.race([Promise.all(all), late.promise]);
     timer.cancel();
-    return [...faults, ...[...pending].map((name) => ({ phase, name, reason: new Error(`not done in ${budgetMs} ms`) }))];
+    return [
+      ...faults,
+      ...[...pending].map((name) => ({ phase, name, reason: new Error(`not done in ${budgetMs} ms`) })),
+    ];
   }
 }

@@ -1,0 +1,52 @@
+/**
+ * The layout of `BYTES` tensors (Open Inference Protocol, binary data extension): for each element a 4-byte
+ * little-endian length, then that many bytes.
+ */
+
+const LENGTH_BYTES = 4;
+
+/** Packs elements one after another. Strings are written as UTF-8 and must be well-formed. */
+export function packElements(elements: readonly (string | Uint8Array)[]): Uint8Array {
+  let size = 0;
+  for (const element of elements) size += LENGTH_BYTES + sizeOf(element);
+  const bytes = new Uint8Array(size);
+  const target = Buffer.from(bytes.buffer);
+  let at = 0;
+  for (const element of elements) {
+    const length = sizeOf(element);
+    target.writeUInt32LE(length, at);
+    at += LENGTH_BYTES;
+    if (typeof element === 'string') target.write(element, at, length, 'utf8');
+    else target.set(element, at);
+    at += length;
+  }
+  return bytes;
+}
+
+/** The elements of trusted bytes, as views on them. */
+export function unpackElements(bytes: Uint8Array): Uint8Array[] {
+  const elements: Uint8Array[] = [];
+  for (let at = 0; at < bytes.length; at = elementEnd(bytes, at)) {
+    elements.push(bytes.subarray(at + LENGTH_BYTES, elementEnd(bytes, at)));
+  }
+  return elements;
+}
+
+/** Where `count` elements that start at `from` end; undefined when the bytes run out before. */
+export function endOfElements(bytes: Uint8Array, from: number, count: number): number | undefined {
+  let at = from;
+  for (let index = 0; index < count; index++) {
+    if (at + LENGTH_BYTES > bytes.length) return undefined;
+    at = elementEnd(bytes, at);
+  }
+  return at <= bytes.length ? at : undefined;
+}
+
+function elementEnd(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return at + LENGTH_BYTES + ((a | (b << 8) | (c << 16) | (d << 24)) >>> 0);
+}
+
+function sizeOf(element: string | Uint8Array): number {
+  return typeof element === 'string' ? Buffer.byteLength(element) : element.length;
+}
