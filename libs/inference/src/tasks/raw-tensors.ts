@@ -1,0 +1,104 @@
+import { decodeElements, decodeNested, encodeNested, nestingDepth, ownValue } from '@app/core';
+import type { DecodeOptions, JsonRecord, JsonValue, NamedTensors, Signature, TensorSpec } from '@app/core';
+import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layout';
+import { checkFields, checkOutputs, checkRowCount, invalidInput } from './refusals';
+import type { PredictInput, PredictOptions, TaskInput, TaskOutput } from './task';
+
+/** A model's inputs in the tensors form: by name, nested as their shapes, all with or all without the rows' dimension. */
+export type TensorsForm = Extract<PredictInput, { form: 'tensors' }>;
+
+/** How the JSON of an input becomes elements. */
+export type OptionsOf = (input: TensorSpec) => DecodeOptions;
+
+/**
+ * Named inputs as the signature has them. Throws invalid_input (unknown and missing names, shapes, elements, outputs),
+ * invalid_request (more rows than a call may have).
+ */
+export function prepareTensors(
+  signature: Signature,
+  { inputs, outputs = [] }: TensorsForm,
+  optionsOf: OptionsOf,
+): TaskInput {
+  checkFields(
+    Object.keys(inputs),
+    signature.inputs.map(({ name }) => name),
+    'inputs',
+  );
+  checkOutputs(
+    outputs,
+    signature.outputs.map(({ name }) => name),
+  );
+  const oneRow = leavesOutRows(signature, inputs);
+  const tensors = Object.fromEntries(
+    signature.inputs.map((input) => [input.name, decodeInput({ input, inputs, oneRow, options: optionsOf(input) })]),
+  );
+  checkSymbols(signature.inputs, tensors);
+  return { ...rowsOf(signature, tensors), tensors, parameters: {}, outputs };
+}
+
+/** The outputs asked for, in their order, nested; without the rows' dimension where the request left it out. */
+export function presentTensors(
+  signature: Signature,
+  {
+    form,
+    output,
+    options,
+  }: { readonly form: TensorsForm; readonly output: TaskOutput; readonly options: PredictOptions },
+): Readonly<Record<string, JsonValue>> {
+  const names = form.outputs?.length ? form.outputs : signature.outputs.map(({ name }) => name);
+  const oneRow = leavesOutRows(signature, form.inputs);
+  return Object.fromEntries(
+    names.map((name) => {
+      const tensor = output[name]!;
+      if (oneRow) checkOutputRows(name, tensor, 1);
+      return [name, encodeNested(oneRow ? rowOf(tensor, 0) : tensor, options)];
+    }),
+  );
+}
+
+/** Whether every value nests one list less than its input, which leaves out the dimension of the rows. */
+function leavesOutRows({ inputs, outputs }: Signature, values: JsonRecord): boolean {
+  if (batchLayoutOf({ inputs, outputs }) === 'whole') return false;
+  return inputs.every(({ name, shape }) => nestingDepth(ownValue(values, name)) === shape.length - 1);
+}
+
+interface InputValue {
+  readonly input: TensorSpec;
+  readonly inputs: JsonRecord;
+  readonly oneRow: boolean;
+  readonly options: DecodeOptions;
+}
+
+function decodeInput({ input, inputs, oneRow, options }: InputValue): NamedTensors[string] {
+  const { name, dtype, shape } = input;
+  const [field, value] = [`inputs.${name}`, ownValue(inputs, name)];
+  if (!oneRow) return decodeNested({ dtype, shape, field }, value, options);
+  return decodeElements({ dtype, shape: rowShapeOf(input), fieldOf: () => field }, [value], options);
+}
+
+/** Throws invalid_input where dimensions of one symbol differ; an engine finds that only inside the run, if at all. */
+export function checkSymbols(inputs: readonly TensorSpec[], tensors: NamedTensors): void {
+  const sizes = new Map<string, number>();
+  for (const { name, shape } of inputs) {
+    shape.forEach((symbol, dimension) => {
+      const size = tensors[name]!.shape[dimension]!;
+      if (typeof symbol === 'number' || symbol === '') return;
+      const known = sizes.get(symbol) ?? size;
+      if (known !== size) {
+        const message = `Dimension ${dimension} of "${name}" is ${size}; others of the same symbol "${symbol}" are ${known}.`;
+        throw invalidInput({ field: `inputs.${name}`, code: 'shape_mismatch', message });
+      }
+      sizes.set(symbol, known);
+    });
+  }
+}
+
+/** Inputs that stack rows must have equally many of them; unnamed dimensions that differ are not rows at all. */
+function rowsOf(signature: Signature, tensors: NamedTensors): Pick<TaskInput, 'rows' | 'splittable'> {
+  if (batchLayoutOf(signature) !== 'stacked') return { rows: 1, splittable: false };
+  const counts = new Set(Object.values(tensors).map((tensor) => tensor.shape[0]!));
+  if (counts.size !== 1) return { rows: 1, splittable: false };
+  const [rows] = [...counts] as [number];
+  checkRowCount(rows, 'inputs');
+  return { rows, splittable: true };
+}
