@@ -1,27 +1,15 @@
 import { spawn } from 'node:child_process';
-import { createRequire } from 'node:module';
 
 /**
  * `npm run check`: everything that needs no running server. Each step's output appears only when it fails. Steps can be
  * named: `npm run check -- lint types`; `npm run check -- static` leaves the unit tests out, for those who run them anyway.
  */
-const bin = (name, path) =>
-  createRequire(import.meta.url)
-    .resolve(`${name}/package.json`)
-    .replace('package.json', path);
-const jest = bin('jest', 'bin/jest.js');
 const steps = {
-  format: [bin('prettier', 'bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'],
-  lint: [bin('eslint', 'bin/eslint.js'), '--max-warnings', '0', '.'],
-  arrows: [
-    bin('dependency-cruiser', 'bin/dependency-cruise.mjs'),
-    '--config',
-    '.dependency-cruiser.cjs',
-    'apps',
-    'libs',
-  ],
-  types: [bin('typescript', 'bin/tsc'), '--noEmit', '-p', 'tsconfig.json'],
-  unit: ['--experimental-vm-modules', '--no-warnings', jest, '--testPathPatterns', '(apps|libs)/.*\\.spec\\.ts$'],
+  format: ['prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'],
+  lint: ['eslint/bin/eslint.js', '--max-warnings', '0', '.'],
+  arrows: ['dependency-cruiser/bin/dependency-cruiser.mjs', '--config', '.dependency-cruiser.cjs', 'apps', 'libs'],
+  types: ['typescript/bin/tsc', '--noEmit', '-p', 'tsconfig.json'],
+  unit: ['jest/bin/jest.js', '--testPathPatterns', '(apps|libs)/.*\\.spec\\.ts$'],
 };
 
 const asked = process.argv
@@ -38,7 +26,12 @@ for (const name of asked.length > 0 ? asked : Object.keys(steps)) {
 
 async function runStep(name) {
   const beganAt = performance.now();
-  const step = spawn(process.execPath, steps[name], { cwd: new URL('..', import.meta.url) });
+  const [program, ...options] = steps[name];
+  // Nest 12 is ESM: Jest can require it only with the first flag.
+  const flags = ['--experimental-vm-modules', '--no-warnings'];
+  const step = spawn(process.execPath, [...flags, `node_modules/${program}`, ...options], {
+    cwd: new URL('..', import.meta.url),
+  });
   const output = [];
   step.stdout.on('data', (chunk) => output.push(chunk));
   step.stderr.on('data', (chunk) => output.push(chunk));
