@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { findPackageJSON } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { type Logger, pino } from 'pino';
 import { LogStream } from './log-stream';
 import { prettyPrinter } from './pretty';
@@ -48,7 +49,7 @@ export function createLog({ level, pretty = process.stdout.isTTY, stream = new L
 
 /** The version of Quayside, from its package.json. */
 export function productVersion(): string {
-  const path = findPackageJSON(__filename);
+  const path = findPackageJSON(pathToFileURL(__filename));
   const { version } = path ? (JSON.parse(readFileSync(path, 'utf8')) as { readonly version?: string }) : {};
   return version ?? 'unknown';
 }
