@@ -1,0 +1,90 @@
+import { applyDecorators } from '@nestjs/common';
+import { Type } from 'class-transformer';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
+import { JSONSchema } from 'class-validator-jsonschema';
+
+/** Least and most: code points of a text, or items of a list. */
+export interface Limits {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Where the schemas of DTO classes stand, in the OpenAPI document and for the compiled validators. */
+export const SCHEMA_PREFIX = '#/components/schemas/';
+
+/** Names of the rules below, by which `dto-schemas` finds them. */
+export const RULES = { text: 'text', textOrTexts: 'textOrTexts', record: 'record', records: 'records' } as const;
+
+/** A text of so many Unicode code points. `class-validator`'s own `Length` leaves out variation selectors. */
+export function Text(limits: Limits): PropertyDecorator {
+  return rule(RULES.text, [limits], (value) => isText(value, limits));
+}
+
+/** One text, or a list of 1 to `items` texts, each of so many code points. */
+export function TextOrTexts(limits: Limits & { readonly items: number }): PropertyDecorator {
+  const isEachText = (value: unknown): boolean => isText(value, limits);
+  const isList = (value: unknown): boolean => isListOf(value, { min: 1, max: limits.items }, isEachText);
+  return rule(RULES.textOrTexts, [limits], (value) => isEachText(value) || isList(value));
+}
+
+/** A JSON object with any keys. */
+export function AnyRecord(): PropertyDecorator {
+  return rule(RULES.record, [], isRecord);
+}
+
+/** A list of JSON objects with any keys. */
+export function AnyRecords(limits: Limits): PropertyDecorator {
+  return rule(RULES.records, [limits], (value) => isListOf(value, limits, isRecord));
+}
+
+/** The field may be left out. Unlike `IsOptional` of class-validator it may not be null: null is not "absent". */
+export function Optional(): PropertyDecorator {
+  return ValidateIf((_object, value) => value !== undefined);
+}
+
+/** One object of a DTO class. */
+export function Nested(type: new () => object): PropertyDecorator {
+  return applyDecorators(
+    IsObject(),
+    ValidateNested(),
+    Type(() => type),
+  );
+}
+
+/** A list of objects of one DTO class. */
+export function ListOf(type: new () => object, limits: Partial<Limits> = {}): PropertyDecorator {
+  const sizes = [
+    ...(limits.min === undefined ? [] : [ArrayMinSize(limits.min)]),
+    ...(limits.max === undefined ? [] : [ArrayMaxSize(limits.max)]),
+  ];
+  const schema = JSONSchema({ items: { $ref: SCHEMA_PREFIX + type.name } });
+  return applyDecorators(
+    IsArray(),
+    ...sizes,
+    ValidateNested({ each: true }),
+    Type(() => type),
+    schema as PropertyDecorator,
+  );
+}
+
+function rule(name: string, constraints: unknown[], holds: (value: unknown) => boolean): PropertyDecorator {
+  return ValidateBy({
+    name,
+    constraints,
+    validator: { validate: holds, defaultMessage: () => `$property breaks ${name}` },
+  });
+}
+
+function isRecord(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isListOf(value: unknown, { min, max }: Limits, holds: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length >= min && value.length <= max && value.every(holds);
+}
+
+function isText(value: unknown, { min, max }: Limits): boolean {
+  if (typeof value !== 'string' || value.length > 2 * max) return false;
+  const codePoints = [...value].length;
+  return codePoints >= min && codePoints <= max;
+}

@@ -1,0 +1,79 @@
+import { Clock, type ErrorCode, QuaysideError } from '@app/core';
+import { requestContext } from '@app/observability';
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
+import type { Request, Response } from 'express';
+import { hasBody } from './body';
+import { asQuaysideError, renderError, sendRendered } from './render-error';
+import { Routes } from './routes';
+import { isUnread, sendAndLinger } from './unread-body';
+
+/** What an exception of Nest or Express means; those of other statuses are defects. */
+const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
+  400: 'malformed_http',
+  408: 'request_timeout',
+  413: 'body_too_large',
+  415: 'unsupported_media_type',
+  503: 'not_ready',
+};
+
+/** Renders whatever is thrown above Express, by a controller, guard, pipe, middleware or the router, in the one error shape. */
+@Catch()
+export class ErrorFilter implements ExceptionFilter {
+  private readonly logger = new Logger(ErrorFilter.name);
+
+  constructor(
+    private readonly routes: Routes,
+    private readonly clock: Clock,
+  ) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<Request>();
+    const response = http.getResponse<Response>();
+    const error = asQuaysideError(thrown instanceof HttpException ? this.translate(thrown, request, response) : thrown);
+    const log = requestContext(request);
+    log.errorCode = error.code;
+    if (error.code === 'internal')
+      this.logger.error({ err: error.cause, request_id: log.requestId }, 'A request met a defect.');
+    if (error.code === 'unsupported_encoding') response.setHeader('Accept-Encoding', 'gzip, deflate');
+    this.send(request, response, error);
+  }
+
+  private send(request: Request, response: Response, error: QuaysideError): void {
+    const rendered = renderError(error, requestContext(request));
+    if (response.headersSent || response.destroyed) return void response.destroy();
+    if (isUnread(request)) return sendAndLinger(request, response, rendered, this.clock);
+    if (hasBody(request) && !request.readableEnded) response.setHeader('Connection', 'close');
+    sendRendered(response, rendered);
+  }
+
+  private translate(thrown: HttpException, request: Request, response: Response): unknown {
+    const status = thrown.getStatus();
+    if (status === 404) return this.unmatched(request, response);
+    const code = CODES_BY_STATUS[status];
+    return code ? new QuaysideError(code, sentence(thrown), { cause: thrown }) : thrown;
+  }
+
+  /** No controller throws Nest's own 404, so the router found no route: the path is unknown, broken, or lacks the method. */
+  private unmatched({ path, method }: Request, response: Response): QuaysideError {
+    if (!isDecodable(path)) return new QuaysideError('malformed_http', 'The path has a broken percent-encoding.');
+    const methods = this.routes.methodsOf(path);
+    if (methods.length === 0)
+      return new QuaysideError('route_not_found', 'No route has this path. GET /openapi.json lists all.');
+    response.setHeader('Allow', methods.join(', '));
+    return new QuaysideError('method_not_allowed', `This path does not take ${method}, but ${methods.join(', ')}.`);
+  }
+}
+
+function sentence(thrown: HttpException): string {
+  return thrown.cause instanceof URIError ? 'The path has a broken percent-encoding.' : thrown.message;
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
