@@ -1,0 +1,43 @@
+import { Clock, Drain } from '@app/core';
+import { Executor } from '@app/inference';
+import { ModelRegistry } from '@app/model-registry';
+import { type DynamicModule, Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+import { DrainService } from './drain.service';
+import type { DrainOptions } from './drain.service';
+import { HealthProbes } from './health-probes';
+import { HttpConnections } from './http-connections';
+import { Readiness, type ReadinessOptions } from './readiness';
+
+/** What the health of a server is judged and ended by. */
+export type HealthOptions = ReadinessOptions & DrainOptions;
+
+/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry` and `Executor` from modules that are global or imported. */
+@Module({})
+export class HealthModule {
+  /** `imports` are the modules that export what health looks at, unless they are global. */
+  static forRoot(options: HealthOptions, imports: DynamicModule['imports'] = []): DynamicModule {
+    return {
+      module: HealthModule,
+      // A probe that fails is told by the request log and the body; Terminus would add a line of its own to each.
+      imports: [TerminusModule.forRoot({ logger: false }), ...imports],
+      providers: [
+        HealthProbes,
+        HttpConnections,
+        {
+          provide: Readiness,
+          inject: [ModelRegistry, Executor, Clock],
+          useFactory: (registry: ModelRegistry, executor: Executor, clock: Clock) =>
+            new Readiness({ registry, executor, clock, options }),
+        },
+        {
+          provide: DrainService,
+          inject: [Drain, Readiness, HttpConnections, Clock],
+          useFactory: (drain: Drain, readiness: Readiness, connections: HttpConnections, clock: Clock) =>
+            new DrainService({ drain, readiness, connections, clock, options }),
+        },
+      ],
+      exports: [HealthProbes, HttpConnections, Readiness, DrainService],
+    };
+  }
+}

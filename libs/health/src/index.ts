@@ -1,0 +1,10 @@
+export { Readiness, SERVER_STATES } from './readiness';
+export type { ComponentHealth, ModelHealth, ReadinessOptions, ServerState } from './readiness';
+export { HealthProbes } from './health-probes';
+export type { HealthReport, ProbeAnswer } from './health-probes';
+export { HttpConnections } from './http-connections';
+export type { Refuse } from './http-connections';
+export { DrainService } from './drain.service';
+export type { DrainOptions } from './drain.service';
+export { HealthModule } from './health.module';
+export type { HealthOptions } from './health.module';

@@ -1,0 +1,133 @@
+import type { Clock } from '@app/core';
+import type { Executor } from '@app/inference';
+import type { ModelRegistry, ModelStatus, VersionState } from '@app/model-registry';
+
+/**
+ * Whether the server may get traffic. `starting → ready ⇄ degraded`; both fall back to `starting` when a pinned model or
+ * every executor is lost, and any becomes `draining`, which is final.
+ */
+export const SERVER_STATES = [
+  /** A pinned model has not answered its warm-up, there is no model, or no executor is healthy. /ready answers 503. */
+  'starting',
+  /** Everything that is served works. */
+  'ready',
+  /** Traffic is served, but some version failed or some executor is dead. /ready answers 200. */
+  'degraded',
+  /** A stop was asked for: no new traffic, please. /ready answers 503; ends with the process. */
+  'draining',
+] as const;
+
+/** One of the states of the server. */
+export type ServerState = (typeof SERVER_STATES)[number];
+
+/** What a probe shows of one model. */
+export interface ModelHealth {
+  readonly name: string;
+  /** The version that answers when none is named; null when none can. */
+  readonly version: string | null;
+  readonly state: VersionState;
+  readonly pinned: boolean;
+  /** Why it is not served; empty when there is nothing to say. */
+  readonly reason: string;
+}
+
+/** What a probe shows of one part of the server. */
+export interface ComponentHealth {
+  readonly status: 'up' | 'degraded' | 'down';
+  /** What is wrong; empty when nothing is. */
+  readonly reason: string;
+}
+
+/** When a server counts as ready. */
+export interface ReadinessOptions {
+  /** Whether a server without any model is ready. */
+  readonly allowEmpty: boolean;
+}
+
+/** What readiness is judged by. */
+export interface ReadinessParts {
+  readonly registry: ModelRegistry;
+  readonly executor: Executor;
+  readonly clock: Clock;
+  readonly options: ReadinessOptions;
+}
+
+const POLL_MS = 20;
+const HEALTHY_SLOTS: ReadonlySet<string> = new Set(['idle', 'busy', 'loading']);
+
+/** Judges, from memory and without waiting, whether the server may get traffic. */
+export class Readiness {
+  private draining = false;
+  private latched = false;
+
+  constructor(private readonly parts: ReadinessParts) {}
+
+  /** The state now. */
+  state(): ServerState {
+    if (this.draining) return 'draining';
+    const components = [this.modelsHealth(), this.executorsHealth()];
+    if (components.some(({ status }) => status === 'down')) return 'starting';
+    this.latched = true;
+    return components.some(({ status }) => status === 'degraded') ? 'degraded' : 'ready';
+  }
+
+  /** Whether the server was ready once; never false again. */
+  hasStarted(): boolean {
+    if (!this.latched) this.state();
+    return this.latched;
+  }
+
+  /** Resolves when the server is ready for the first time; never, when it is stopped before. */
+  async whenReady(): Promise<void> {
+    while (!this.hasStarted()) await new Promise<void>((resolve) => void this.parts.clock.setTimer(POLL_MS, resolve));
+  }
+
+  /** From now on the server asks for no more traffic. */
+  startDraining(): void {
+    this.draining = true;
+  }
+
+  /** Every model, in order of its name. */
+  models(): readonly ModelHealth[] {
+    return this.parts.registry.list().map(toModelHealth);
+  }
+
+  /** Down: a pinned model does not serve, or there is no model. Degraded: a version of any model has failed. */
+  modelsHealth(): ComponentHealth {
+    const statuses = this.parts.registry.list();
+    if (statuses.length === 0 && !this.parts.options.allowEmpty)
+      return { status: 'down', reason: 'No model was found.' };
+    const waiting = statuses.filter((status) => status.pinned && toModelHealth(status).state !== 'ready');
+    if (waiting.length > 0) return { status: 'down', reason: `Not ready: ${names(waiting)}.` };
+    const failed = statuses.filter(({ versions }) => versions.some(({ state }) => state === 'failed'));
+    if (failed.length > 0) return { status: 'degraded', reason: `A version failed: ${names(failed)}.` };
+    return { status: 'up', reason: '' };
+  }
+
+  /** Down: no process can run a model. Degraded: one is dead, and others go on. */
+  executorsHealth(): ComponentHealth {
+    const { slots } = this.parts.executor.status();
+    const healthy = slots.filter(({ state }) => HEALTHY_SLOTS.has(state)).length;
+    if (healthy === 0) return { status: 'down', reason: 'No executor is healthy.' };
+    const dead = slots.filter(({ state }) => state === 'dead').length;
+    return dead > 0
+      ? { status: 'degraded', reason: `${dead} of ${slots.length} executors are dead.` }
+      : { status: 'up', reason: '' };
+  }
+}
+
+function names(statuses: readonly ModelStatus[]): string {
+  return statuses.map(({ model }) => model).join(', ');
+}
+
+/** A model is as well as the version that answers by default; without one, as its newest. */
+function toModelHealth({ model, pinned, defaultVersion, versions }: ModelStatus): ModelHealth {
+  const answering = versions.find(({ version }) => version === defaultVersion) ?? versions.at(-1);
+  return {
+    name: model,
+    version: defaultVersion ?? null,
+    state: answering?.state ?? 'known',
+    pinned,
+    reason: answering?.reason ?? '',
+  };
+}
