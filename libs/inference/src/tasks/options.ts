@@ -43,13 +43,13 @@ export function readOptions<Name extends OptionName>(
   options: PredictOptions,
   known: readonly Name[],
 ): Pick<PredictOptions, Name> {
-  for (const [name, value] of Object.entries(options)) {
-    if (value === undefined) continue;
-    if (!(known as readonly string[]).includes(name)) throw unsupportedOption(name, `It takes: ${known.join(', ')}.`);
+  const sent = Object.entries(options).filter(([, value]) => value !== undefined);
+  for (const [name, value] of sent) {
+    if (!(known as readonly string[]).includes(name)) throw unsupportedOption(name, `It takes ${known.join(', ')}.`);
     const rule = RULES[name as Name];
     if (!rule.accepts(value)) throw invalidOption(name, rule.says);
   }
-  return options;
+  return Object.fromEntries(sent) as Pick<PredictOptions, Name>;
 }
 
 /** The refusal of an option that a model does not support; `hint` says what it does take. */

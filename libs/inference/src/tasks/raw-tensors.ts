@@ -2,7 +2,7 @@ import { decodeElements, decodeNested, encodeNested, nestingDepth, ownValue } fr
 import type { DecodeOptions, JsonRecord, JsonValue, NamedTensors, Signature, TensorSpec } from '@app/core';
 import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layout';
 import { checkFields, checkOutputs, checkRowCount, invalidInput } from './refusals';
-import type { PredictInput, PredictOptions, TaskInput, TaskOutput } from './task';
+import type { Answer, PredictInput, PredictOptions, TaskInput, TaskOutput } from './task';
 
 /** A model's inputs in the tensors form: by name, nested as their shapes, all with or all without the rows' dimension. */
 export type TensorsForm = Extract<PredictInput, { form: 'tensors' }>;
@@ -36,28 +36,31 @@ export function prepareTensors(
   return { ...rowsOf(signature, tensors), tensors, parameters: {}, outputs };
 }
 
-/** The outputs asked for, in their order, nested; without the rows' dimension where the request left it out. */
-export function presentTensors(
-  signature: Signature,
-  {
-    form,
-    output,
-    options,
-  }: { readonly form: TensorsForm; readonly output: TaskOutput; readonly options: PredictOptions },
-): Readonly<Record<string, JsonValue>> {
-  const names = form.outputs?.length ? form.outputs : signature.outputs.map(({ name }) => name);
-  const oneRow = leavesOutRows(signature, form.inputs);
-  return Object.fromEntries(
-    names.map((name) => {
-      const tensor = output[name]!;
-      if (oneRow) checkOutputRows(name, tensor, 1);
-      return [name, encodeNested(oneRow ? rowOf(tensor, 0) : tensor, options)];
-    }),
-  );
+/** What an answer in the tensors form is made of. */
+export interface TensorsAnswer {
+  /** Every output that the model gives. */
+  readonly output: TaskOutput;
+  /** Those asked for, in order; absent or empty: all. */
+  readonly wanted: readonly string[] | undefined;
+  /** Whether the request left out the dimension of the rows, so that the answer does too. */
+  readonly oneRow: boolean;
+  readonly options: PredictOptions;
+}
+
+/** The outputs asked for, in their order, nested as their shapes. Throws inference_failed where there is not one row. */
+export function presentTensors({ output, wanted, oneRow, options }: TensorsAnswer): Answer {
+  const names = wanted?.length ? wanted : Object.keys(output);
+  const encode = (name: string): JsonValue => {
+    const tensor = output[name]!;
+    if (!oneRow) return encodeNested(tensor, options);
+    checkOutputRows(name, tensor, 1);
+    return encodeNested(rowOf(tensor, 0), options);
+  };
+  return { form: 'tensors', outputs: Object.fromEntries(names.map((name) => [name, encode(name)])) };
 }
 
 /** Whether every value nests one list less than its input, which leaves out the dimension of the rows. */
-function leavesOutRows({ inputs, outputs }: Signature, values: JsonRecord): boolean {
+export function leavesOutRows({ inputs, outputs }: Signature, values: JsonRecord): boolean {
   if (batchLayoutOf({ inputs, outputs }) === 'whole') return false;
   return inputs.every(({ name, shape }) => nestingDepth(ownValue(values, name)) === shape.length - 1);
 }

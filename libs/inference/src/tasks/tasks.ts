@@ -1,10 +1,17 @@
 import type { TaskName } from '@app/model-registry';
+import { embedding } from './embedding';
 import type { Task } from './task';
 import { tensors } from './tensors';
+import { textClassification } from './text-classification';
 
-const TASKS: Partial<Record<TaskName, Task>> = { tensors };
+const TASKS: Readonly<Record<TaskName, Task>> = {
+  'text-classification': textClassification,
+  embedding,
+  tabular: tensors,
+  tensors,
+};
 
 /** The task of this name. */
 export function taskOf(name: TaskName): Task {
-  return TASKS[name] ?? tensors;
+  return TASKS[name];
 }

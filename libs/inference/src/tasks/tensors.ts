@@ -5,7 +5,7 @@ import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layou
 import { document, objectOf, tensorSchemas, tensorsFormSchemas } from './json-schema';
 import { optionsSchema, readOptions } from './options';
 import { RawModel } from './raw-model';
-import { checkSymbols, prepareTensors, presentTensors } from './raw-tensors';
+import { checkSymbols, leavesOutRows, prepareTensors, presentTensors } from './raw-tensors';
 import { checkFields, checkRowCount } from './refusals';
 import type { PredictOptions, Task, TaskInput, TaskOutput } from './task';
 
@@ -21,11 +21,11 @@ export const tensors: Task = {
     return prepareTensors(version.signature, input, (spec) => inputOptions(version, spec.name));
   },
 
-  present(version, input, output, options) {
-    if (input.form === 'tensors') {
-      return { form: 'tensors', outputs: presentTensors(version.signature, { form: input, output, options }) };
+  present({ signature }, input, output, options) {
+    if (input.form === 'rows') {
+      return { form: 'rows', rows: presentRows(signature, { rows: input.rows.length, output, options }) };
     }
-    return { form: 'rows', rows: presentRows(version.signature, { rows: input.rows.length, output, options }) };
+    return presentTensors({ output, wanted: input.outputs, oneRow: leavesOutRows(signature, input.inputs), options });
   },
 
   usage: () => undefined,

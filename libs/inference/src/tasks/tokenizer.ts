@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { QuaysideError } from '@app/core';
-import type { ModelVersion } from '@app/model-registry';
+import type { ModelFiles } from '@app/model-registry';
 
 /** Token ids of one text with the type of each; the two lists are equally long. */
 export interface TokenIds {
@@ -24,7 +24,6 @@ export interface TokenizerSettings {
 }
 
 type Side = 'left' | 'right';
-type Files = Pick<ModelVersion, 'files' | 'text'>;
 
 /** What is used of the package's class. Its own types do not resolve under Node's module resolution. */
 interface HuggingFaceTokenizer {
@@ -49,16 +48,14 @@ export class Tokenizer {
   ) {}
 
   /** Reads a version's tokenizer files. Throws model_load_failed when there is none, or one that is not understood. */
-  static async open(version: Files): Promise<Tokenizer> {
-    const { files, text } = version;
-    if (!files.tokenizer || !text) throw unreadable('The model has no tokenizer.json, which its task needs.');
+  static async open(files: ModelFiles, maxTokens: number): Promise<Tokenizer> {
+    if (!files.tokenizer) throw unreadable('The model has no tokenizer.json, which its task needs.');
     try {
       const definition = await readJson(files.tokenizer);
       const config = files.tokenizerConfig === undefined ? {} : await readJson(files.tokenizerConfig);
       const { Tokenizer: Encoder } = await import('@huggingface/tokenizers');
       const encoder = new Encoder(definition, config) as HuggingFaceTokenizer;
-      const settings = settingsOf({ encoder, definition, config, maxTokens: text.maxTokens });
-      return new Tokenizer(encoder, settings, specialsOf(encoder));
+      return new Tokenizer(encoder, settingsOf({ encoder, definition, config, maxTokens }), specialsOf(encoder));
     } catch (cause) {
       throw unreadable('The tokenizer files of the model are not understood.', cause);
     }

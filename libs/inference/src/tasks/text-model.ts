@@ -1,0 +1,172 @@
+import { QuaysideError, tensorOf, textsOf, viewOf } from '@app/core';
+import type { NamedTensors, Signature, Tensor, TensorSpec } from '@app/core';
+import type { ModelVersion } from '@app/model-registry';
+import { batchLayoutOf, checkOutputRows } from './batch-layout';
+import { Stopwatch } from './stopwatch';
+import type { EngineSession, OpenModel, TaskInput, Usage } from './task';
+import { feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
+import type { SequenceLimits, TextGroup } from './text-runs';
+import { Tokenizer } from './tokenizer';
+import type { Encoding } from './tokenizer';
+
+/** One row of what a run gave. */
+export interface TextRow {
+  /** Which row of the call. */
+  readonly row: number;
+  /** Tokens of the text, special ones included. */
+  readonly tokens: number;
+  /** How many tokens of padding stand before them in the run. */
+  readonly paddingBefore: number;
+  /** Tokens of every row of the run, padding included. */
+  readonly length: number;
+  /** The row's part of the output, `[length, width]` or `[width]`. */
+  readonly values: ArrayLike<number>;
+}
+
+/** What a text task makes of a model's output. */
+export interface TextDecoder {
+  /** The name of the output that it reads. */
+  readonly output: string;
+  /** Begins the results of one call: takes each row once, in any order, then gives them all. Throws non_finite_output. */
+  begin(input: TaskInput): { take(row: TextRow): void; finish(): NamedTensors };
+}
+
+/** What opens a text model. */
+export interface TextModelParts {
+  readonly version: ModelVersion;
+  readonly session: EngineSession;
+  readonly decoder: TextDecoder;
+  /** Parameters of the warm-up. */
+  readonly sampleParameters: TaskInput['parameters'];
+}
+
+/** What warms a text model up. */
+const SAMPLE_TEXT = 'A quick check that everything is in its place.';
+
+/**
+ * A text model in an executor: encodes the texts of a call, runs them in groups of like length, and lets the task's
+ * decoder make rows of what comes out. Outputs have the rows in the call's order, whatever ran with what.
+ */
+export class TextModel implements OpenModel {
+  private constructor(
+    private readonly parts: TextModelParts,
+    private readonly tokenizer: Tokenizer,
+    private readonly limits: SequenceLimits,
+  ) {}
+
+  /** Throws model_load_failed when there is no tokenizer, or the model asks for more than a tokenizer gives. */
+  static async open(parts: TextModelParts): Promise<TextModel> {
+    const { version, session } = parts;
+    const limits = limitsOf(session, version.text?.maxTokens ?? 0);
+    return new TextModel(parts, await Tokenizer.open(version.files, limits.maxTokens), limits);
+  }
+
+  /**
+   * `text` BYTES [rows] to the decoder's tensors, with `tokens` INT32 [rows] and `truncated` BOOL [rows]. The parameter
+   * `truncate` false refuses a text that is too long with context_length_exceeded.
+   */
+  async execute(input: TaskInput): ReturnType<OpenModel['execute']> {
+    const watch = new Stopwatch();
+    const encodings = watch.measure('input', () => this.encode(input));
+    const results = this.parts.decoder.begin(input);
+    for (const group of planRuns(encodings, this.limits)) {
+      const output = await this.run(group, watch);
+      watch.measure('output', () => this.rowsOf(group, output).forEach((row) => results.take(row)));
+    }
+    const output = watch.measure('output', () => ({ ...results.finish(), ...countsOf(encodings) }));
+    return { output, ...watch.times() };
+  }
+
+  sample(): TaskInput {
+    const text = tensorOf('BYTES', [1], [SAMPLE_TEXT]);
+    return { rows: 1, splittable: true, tensors: { text }, parameters: this.parts.sampleParameters, outputs: [] };
+  }
+
+  private encode({ tensors, parameters }: TaskInput): readonly Encoding[] {
+    const encodings = textsOf(tensors['text']!).map((text) => this.tokenizer.encode(text));
+    if (parameters['truncate'] !== false || !encodings.some(({ truncated }) => truncated)) return encodings;
+    const message = `A text is longer than the ${this.limits.maxTokens} tokens that the model reads. Shorten it, or send truncate: true.`;
+    throw new QuaysideError('context_length_exceeded', message);
+  }
+
+  private async run(group: TextGroup, watch: Stopwatch): Promise<Tensor> {
+    const { session, decoder } = this.parts;
+    const feeds = watch.measure('input', () => feedsOf(group, session.signature.inputs, this.tokenizer.settings));
+    const outputs = await watch.measureRun(() => session.run(feeds, [decoder.output]));
+    const output = outputs[decoder.output]!;
+    checkOutputRows(decoder.output, output, group.rows.length);
+    return output;
+  }
+
+  private rowsOf({ rows, encodings, length }: TextGroup, output: Tensor): readonly TextRow[] {
+    const values = floatsOf(output);
+    const size = values.length / rows.length;
+    return rows.map((row, index) => ({
+      row,
+      length,
+      tokens: encodings[index]!.ids.length,
+      paddingBefore: paddingBefore(encodings[index]!, length, this.tokenizer.settings.paddingSide),
+      values: values.subarray(index * size, (index + 1) * size),
+    }));
+  }
+}
+
+/** Sums what `TextModel` counts: `tokens` and `truncated`. */
+export function usageOf(output: NamedTensors): Usage {
+  const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0);
+  return { tokens: sum(viewOf(output['tokens']!, 'INT32')), truncated: sum(viewOf(output['truncated']!, 'BOOL')) };
+}
+
+/** The output a text task reads: the one of that name, else the first of floats with that many dimensions. */
+export function floatOutput(
+  { outputs }: Signature,
+  rank: number,
+  preferred: readonly string[],
+): TensorSpec | undefined {
+  const fitting = outputs.filter(({ dtype, shape }) => FLOATS.includes(dtype) && shape.length === rank);
+  return fitting.find(({ name }) => preferred.includes(name)) ?? fitting[0];
+}
+
+/** The error for an output that is not there. */
+export function unfit(message: string): QuaysideError {
+  return new QuaysideError('model_load_failed', message);
+}
+
+const FLOATS: readonly string[] = ['FP16', 'FP32', 'FP64'];
+
+function limitsOf({ signature }: EngineSession, maxTokens: number): SequenceLimits {
+  const foreign = signature.inputs.find((input) => !isTextFeed(input));
+  if (foreign) throw unfit(`The input "${foreign.name}" cannot be made from a text.`);
+  const length = signature.inputs[0]?.shape[1];
+  const fixedLength = typeof length === 'number' ? length : undefined;
+  return {
+    maxRows: batchLayoutOf(signature) === 'stacked' ? Infinity : 1,
+    maxTokens: Math.min(maxTokens, fixedLength ?? Infinity),
+    fixedLength,
+  };
+}
+
+function countsOf(encodings: readonly Encoding[]): NamedTensors {
+  return {
+    tokens: tensorOf(
+      'INT32',
+      [encodings.length],
+      encodings.map(({ ids }) => ids.length),
+    ),
+    truncated: tensorOf(
+      'BOOL',
+      [encodings.length],
+      encodings.map(({ truncated }) => truncated),
+    ),
+  };
+}
+
+// TypeScript's library for ES2024 does not know Float16Array, which Node 24 has.
+const { Float16Array } = globalThis as unknown as { Float16Array: Float32ArrayConstructor };
+
+function floatsOf(tensor: Tensor): Float32Array | Float64Array {
+  if (tensor.dtype === 'FP64') return viewOf(tensor, 'FP64');
+  if (tensor.dtype === 'FP32') return viewOf(tensor, 'FP32');
+  const { buffer, byteOffset, length } = viewOf(tensor, 'FP16');
+  return new Float16Array(buffer, byteOffset, length);
+}
