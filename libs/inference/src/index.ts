@@ -1,6 +1,10 @@
-export type { PredictCall, Prediction } from './inference.service';
+export { InferenceModule } from './inference.module';
+export type { InferenceOptions } from './inference.module';
+export { InferenceService } from './inference.service';
+export type { ModelSchema, PredictCall, Prediction } from './inference.service';
 export { PredictionSink } from './prediction-sink';
 export type { PredictionRecord } from './prediction-sink';
 export { Executor } from './execution/executor';
+export { ChildProcessExecutor } from './execution/child-process-executor';
 export type { Batch, BatchResult, ExecutorStatus, LoadedModel, SlotStatus } from './execution/executor';
 export type { Answer, PredictInput, PredictOptions, TaskInput, TaskOutput, TaskSchema, Usage } from './tasks/task';

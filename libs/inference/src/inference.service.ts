@@ -1,6 +1,13 @@
-import type { CallContext, JsonValue } from '@app/core';
-import type { ModelVersion, TaskName } from '@app/model-registry';
-import type { PredictInput, PredictOptions, Usage } from './tasks/task';
+import { type CallContext, Clock, type JsonValue, QuaysideError, newId, parseModelReference } from '@app/core';
+import { FeatureStore } from '@app/feature-store';
+import { ModelRegistry, type ModelVersion, type TaskName } from '@app/model-registry';
+import { Injectable } from '@nestjs/common';
+import { InFlight } from './in-flight';
+import { PredictionSink } from './prediction-sink';
+import { ModelScheduler } from './scheduling/model-scheduler';
+import type { PredictInput, PredictOptions, TaskSchema, Usage } from './tasks/task';
+import { taskOf } from './tasks/tasks';
+import { withinDeadline } from './within-deadline';
 
 /** One request for predictions, whichever door it came through. */
 export interface PredictCall {
@@ -29,4 +36,101 @@ export interface Prediction {
   readonly queueMs: number;
   /** Time inside the executor, in milliseconds. */
   readonly computeMs: number;
+}
+
+/** What a version takes and gives. */
+export interface ModelSchema {
+  readonly version: ModelVersion;
+  readonly schema: TaskSchema;
+}
+
+/** Every prediction, from every door and every job: resolve → enrich → schedule → execute → shape the answer. */
+@Injectable()
+export class InferenceService {
+  private readonly inFlight = new InFlight();
+
+  constructor(
+    private readonly registry: ModelRegistry,
+    private readonly features: FeatureStore,
+    private readonly scheduler: ModelScheduler,
+    private readonly sink: PredictionSink,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Answers one call, waiting for the model to load and for its turn, at most until the call's deadline.
+   * Throws model_not_found, model_version_not_found, task_mismatch, invalid_request, invalid_input, unsupported_option,
+   * context_length_exceeded, model_not_ready, model_unavailable, model_capacity, overloaded, deadline_exceeded,
+   * client_closed, executor_crashed, inference_failed, non_finite_output, shutting_down.
+   */
+  async predict(call: PredictCall): Promise<Prediction> {
+    using held = await this.hold(call);
+    const { version } = held;
+    const task = taskOf(version.task);
+    const input = await this.enrich(version, call);
+    const prepared = task.prepare(version, input, call.options);
+    const { output, queueMs, computeMs } = await this.scheduler.submit({
+      version,
+      input: prepared,
+      context: call.context,
+    });
+    const answer = task.present(version, input, output, call.options);
+    const id = newId();
+    const { requestId, traceparent } = call.context;
+    this.sink.record({
+      predictionId: id,
+      requestId,
+      traceparent,
+      model: version.model,
+      version: version.version,
+      digest: version.digest,
+      rows: prepared.rows,
+      queueMs,
+      computeMs,
+    });
+    const { form: _, ...body } = answer;
+    return { id, version, ...body, usage: task.usage(output), cache: 'off', queueMs, computeMs };
+  }
+
+  /** What the model takes and gives; it need not be loaded for that. Throws model_not_found, model_version_not_found. */
+  schema(reference: string): ModelSchema {
+    const version = this.registry.resolve(parseModelReference(reference));
+    return { version, schema: taskOf(version.task).schema(version) };
+  }
+
+  /** Waits until nothing runs or waits for a version that is no longer served. */
+  async settled(version: ModelVersion): Promise<void> {
+    await this.inFlight.none(version);
+    this.scheduler.forget(version);
+  }
+
+  /** Finds the version and keeps it from being released while the call is under way. */
+  private async hold(call: PredictCall): Promise<Disposable & { readonly version: ModelVersion }> {
+    const reference = parseModelReference(call.model);
+    const resolved = this.registry.resolve(reference);
+    assertTask(resolved, call.task);
+    let release = this.inFlight.enter(resolved);
+    try {
+      const version = await withinDeadline(this.registry.serve(reference), call.context, this.clock, resolved);
+      assertTask(version, call.task);
+      if (version.digest !== resolved.digest || version.version !== resolved.version) {
+        release();
+        release = this.inFlight.enter(version);
+      }
+      return { version, [Symbol.dispose]: release };
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  private async enrich(version: ModelVersion, { input, context }: PredictCall): Promise<PredictInput> {
+    if (input.form === 'tensors') return input;
+    return { form: 'rows', rows: await this.features.enrich(version, input.rows, context) };
+  }
+}
+
+function assertTask(version: ModelVersion, task: TaskName | undefined): void {
+  if (task === undefined || version.task === task) return;
+  throw new QuaysideError('task_mismatch', `Model "${version.model}" does ${version.task}; this route serves ${task}.`);
 }
