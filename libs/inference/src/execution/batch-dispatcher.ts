@@ -1,0 +1,195 @@
+import { QuaysideError } from '@app/core';
+import { versionKey } from '@app/model-registry';
+import type { ModelVersion } from '@app/model-registry';
+import type { Batch, BatchResult } from './executor';
+import { shuttingDown } from './model-loader';
+import type { ModelLoader } from './model-loader';
+import { SlotDeath } from './slot';
+import type { Slot } from './slot';
+import type { SlotPool } from './slot-pool';
+import { SlotState } from './slot-state';
+
+/** A batch on its way. */
+interface Job {
+  readonly batch: Batch;
+  readonly key: string;
+  /** CPUs that it takes while it runs. */
+  readonly tokens: number;
+  readonly resolve: (result: BatchResult) => void;
+  readonly reject: (error: unknown) => void;
+  /** The process that ran it died: it may be the reason, and gets one more chance. */
+  suspect: boolean;
+  readonly onAbort: () => void;
+}
+
+/** What a dispatcher works with. */
+export interface BatchDispatcherOptions {
+  readonly pool: SlotPool;
+  readonly loader: ModelLoader;
+  /** CPUs for running batches. */
+  readonly concurrency: number;
+}
+
+/**
+ * Gives waiting batches to processes, first come, first served, but past those whose version has no free process: one
+ * model never holds up another. A batch takes as many CPU tokens as its version has threads, so that what runs stays
+ * within the quota. A batch whose process died runs once more, and only one such suspect runs at a time: a poisonous
+ * input kills two processes at most.
+ */
+export class BatchDispatcher {
+  /** In order; those that are tried again stand first. */
+  private waiting = new Set<Job>();
+  private readonly running = new Set<Job>();
+  /** Batches that run or wait, by version. */
+  private readonly demand = new Map<string, number>();
+  private readonly onceQuiet = new Map<string, (() => void)[]>();
+  private closed = false;
+
+  constructor(private readonly options: BatchDispatcherOptions) {}
+
+  /** How many batches run and wait. */
+  get counts(): { readonly running: number; readonly waiting: number } {
+    return { running: this.running.size, waiting: this.waiting.size };
+  }
+
+  /** Runs a batch when its turn comes; see `Executor.run`. */
+  run(batch: Batch): Promise<BatchResult> {
+    return new Promise((resolve, reject) => {
+      if (batch.signal.aborted) return reject(clientClosed());
+      if (this.closed) return reject(shuttingDown());
+      const tokens = Math.min(batch.version.manifest.execution.threads, this.options.concurrency);
+      const onAbort = (): void => this.abort(job);
+      const job: Job = { batch, key: versionKey(batch.version), tokens, resolve, reject, suspect: false, onAbort };
+      batch.signal.addEventListener('abort', onAbort, { once: true });
+      this.options.loader.touch(job.key);
+      this.waiting.add(job);
+      this.demand.set(job.key, (this.demand.get(job.key) ?? 0) + 1);
+      this.pump();
+    });
+  }
+
+  /** Whether batches of the version run or wait. */
+  isInDemand(key: string): boolean {
+    return this.demand.has(key);
+  }
+
+  /** Resolves when no batch of the version runs or waits. */
+  quiet(key: string): Promise<void> {
+    if (!this.isInDemand(key)) return Promise.resolve();
+    return new Promise((resolve) => this.onceQuiet.set(key, [...(this.onceQuiet.get(key) ?? []), resolve]));
+  }
+
+  /** Refuses every waiting batch of a version. */
+  refuse(key: string, error: unknown): void {
+    const refused = [...this.waiting].filter((job) => job.key === key);
+    for (const job of refused) this.settle(job, () => job.reject(error));
+  }
+
+  /** Starts what can start now, and has loaded what is missing; called whenever a process may have become idle. */
+  pump(): void {
+    const stuck = new Set<string>();
+    for (const job of [...this.waiting]) {
+      // What is called below may settle or start others.
+      if (stuck.has(job.key) || !this.waiting.has(job) || (job.suspect && this.suspectRuns())) continue;
+      const slot = this.freeSlot(job.key);
+      // No one overtakes a batch that only lacks tokens, or one that needs many would never run.
+      if (slot && job.tokens > this.freeTokens()) return;
+      if (slot) this.start(job, slot);
+      else stuck.add(job.key);
+      if (!slot) this.want(job);
+    }
+  }
+
+  /** Refuses what waits; resolves when nothing runs any more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const job of [...this.waiting]) this.settle(job, () => job.reject(shuttingDown()));
+    await Promise.all([...this.running].map(({ key }) => this.quiet(key)));
+  }
+
+  private start(job: Job, slot: Slot): void {
+    this.waiting.delete(job);
+    this.running.add(job);
+    job.batch.onStart?.();
+    slot.run(job.batch).then(
+      (result) => this.settle(job, () => job.resolve(result)),
+      (error: unknown) => this.failed(job, error),
+    );
+  }
+
+  private failed(job: Job, error: unknown): void {
+    if (!(error instanceof SlotDeath)) return this.settle(job, () => job.reject(error));
+    if (error.deathCause === 'hard_timeout') return this.settle(job, () => job.reject(tooSlow(job.batch.version)));
+    if (job.suspect) return this.settle(job, () => job.reject(crashed(job.batch.version)));
+    if (this.closed) return this.settle(job, () => job.reject(shuttingDown()));
+    job.suspect = true;
+    this.running.delete(job);
+    if (job.batch.signal.aborted) return this.settle(job, () => job.reject(clientClosed()));
+    this.waiting = new Set([job, ...this.waiting]);
+    this.pump();
+  }
+
+  private abort(job: Job): void {
+    if (this.running.has(job)) return job.reject(clientClosed());
+    this.settle(job, () => job.reject(clientClosed()));
+  }
+
+  private settle(job: Job, answer: () => void): void {
+    this.waiting.delete(job);
+    this.running.delete(job);
+    job.batch.signal.removeEventListener('abort', job.onAbort);
+    answer();
+    this.lowerDemand(job.key);
+    this.pump();
+  }
+
+  private lowerDemand(key: string): void {
+    const left = (this.demand.get(key) ?? 1) - 1;
+    if (left > 0) return void this.demand.set(key, left);
+    this.demand.delete(key);
+    const waiters = this.onceQuiet.get(key) ?? [];
+    this.onceQuiet.delete(key);
+    for (const resolve of waiters) resolve();
+  }
+
+  /** No process is free for the batch: its version is loaded, or one more copy of it. */
+  private want({ batch: { version }, key }: Job): void {
+    const { loader, concurrency } = this.options;
+    if (!loader.isHeld(key)) {
+      loader.load(version).catch((error: unknown) => this.refuse(key, error));
+      return;
+    }
+    const { instances, threads } = version.manifest.execution;
+    const most = instances === 'auto' ? Math.max(1, Math.floor(concurrency / threads)) : instances;
+    if (this.freeTokens() > 0) loader.extend(version, most);
+  }
+
+  /** Of the idle processes that hold the version the one that ran last, so that the others stay cold. */
+  private freeSlot(key: string): Slot | undefined {
+    return this.options.pool.slots
+      .filter((slot) => slot.state === SlotState.Idle && slot.holds.has(key))
+      .sort((a, b) => b.lastBatchAtMs - a.lastBatchAtMs)[0];
+  }
+
+  private freeTokens(): number {
+    return [...this.running].reduce((free, job) => free - job.tokens, this.options.concurrency);
+  }
+
+  private suspectRuns(): boolean {
+    return [...this.running].some((job) => job.suspect);
+  }
+}
+
+function clientClosed(): QuaysideError {
+  return new QuaysideError('client_closed', 'The client left before the answer.');
+}
+
+function tooSlow({ model, manifest }: ModelVersion): QuaysideError {
+  const message = `Model "${model}" ran longer than ${manifest.execution.hardTimeoutMs} ms and was stopped.`;
+  return new QuaysideError('deadline_exceeded', message, { stage: 'executing' });
+}
+
+function crashed({ model, version }: ModelVersion): QuaysideError {
+  const message = `The process that ran model "${model}" version ${version} died, and so did the one that retried.`;
+  return new QuaysideError('executor_crashed', message);
+}

@@ -1,0 +1,178 @@
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { isQuaysideError } from '@app/core';
+import type { ModelVersion } from '@app/model-registry';
+import { InferenceSession } from 'onnxruntime-node';
+import { taskOf } from '../tasks/tasks';
+import type { OpenModel, TaskInput } from '../tasks/task';
+import { OnnxEngineSession } from './engine-session';
+import type { NativeSession } from './engine-session';
+import { FrameChannel } from './frame-channel';
+import { FrameError, PROTOCOL } from './frames';
+import type { Frame } from './frames';
+import { packTensors, unpackCalls } from './messages';
+import type {
+  ErrorAnswer,
+  Hello,
+  LoadQuestion,
+  LoadedAnswer,
+  RunAnswer,
+  RunQuestion,
+  UnloadQuestion,
+  UnloadedAnswer,
+} from './messages';
+import { assertUnchanged, verifyFiles } from './model-files';
+import { loadError, textOf } from './native-errors';
+
+/**
+ * An executor: the process in which models run, and the only file that imports ONNX Runtime. It answers the questions
+ * of its parent on file descriptor 3, one at a time, and knows nothing of HTTP. It starts with the parent's process id
+ * as its only argument, and ends when the parent closes the descriptor, or is gone.
+ */
+const WATCHDOG_EVERY_MS = 500;
+
+/** A version that is open here. */
+interface Opened {
+  readonly session: InferenceSession;
+  readonly model: OpenModel;
+}
+
+const opened = new Map<string, Opened>();
+const channel = new FrameChannel(new Socket({ fd: 3, readable: true, writable: true }), {
+  onFrame: (frame) => void answer(frame),
+  onEnd: () => process.exit(0),
+});
+
+// Ctrl-C and a service manager signal the whole process group: what runs must survive that, the parent decides.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
+const watched = { parentPid: Number(process.argv[2]), everyMs: WATCHDOG_EVERY_MS };
+new Worker(join(__dirname, 'watchdog.js'), { workerData: watched });
+const hello: Hello = { pid: process.pid, protocol: PROTOCOL, ort: engineVersion(), node: process.version };
+channel.send({ type: 'hello', id: 0, meta: hello });
+
+/** Answers one question; whatever is thrown becomes an `error` frame, and the process goes on. */
+async function answer(frame: Frame): Promise<void> {
+  try {
+    await dispatch(frame);
+  } catch (error) {
+    channel.send({ type: 'error', id: frame.id, meta: describe(error) });
+  }
+}
+
+async function dispatch({ type, id, meta, payload }: Frame): Promise<void> {
+  if (type === 'ping') return channel.send({ type: 'pong', id, meta: {} });
+  if (type === 'load') return load(id, meta as LoadQuestion);
+  if (type === 'unload') return unload(id, meta as UnloadQuestion);
+  if (type === 'run') return run(id, meta as RunQuestion, payload);
+  throw new Error(`An executor does not take a ${type} frame.`);
+}
+
+async function load(id: number, { key, version }: LoadQuestion): Promise<void> {
+  const startedAt = performance.now();
+  const rssBefore = process.memoryUsage.rss();
+  const entry = await open(version);
+  opened.set(key, entry);
+  const report = (warm: boolean): void => {
+    const rssBytes = process.memoryUsage.rss();
+    const loadMs = performance.now() - startedAt;
+    const { signature } = new OnnxEngineSession(asNative(entry.session));
+    const loaded: LoadedAnswer = { warm, signature, loadMs, rssBytes, grownBytes: rssBytes - rssBefore };
+    channel.send({ type: 'loaded', id, meta: loaded });
+  };
+  report(false);
+  await warmUp(entry.model);
+  report(true);
+}
+
+/** Opens the files that were recorded and no others: a file that changes on the way is refused. */
+async function open(version: ModelVersion): Promise<Opened> {
+  const stamps = verifyFiles(version.files);
+  const session = await createSession(version);
+  try {
+    assertUnchanged(stamps);
+    const model = await taskOf(version.task).open(version, new OnnxEngineSession(asNative(session)));
+    return { session, model };
+  } catch (error) {
+    await session.release();
+    throw error;
+  }
+}
+
+/** One thread unless the manifest says more, and no spinning: a waiting thread must not burn the processor. */
+async function createSession({ files, manifest }: ModelVersion): Promise<InferenceSession> {
+  try {
+    return await InferenceSession.create(files.onnx, {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: manifest.execution.threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+      extra: { session: { intra_op: { allow_spinning: '0' } } },
+    });
+  } catch (error) {
+    throw loadError(error);
+  }
+}
+
+/** A model may refuse a sample that was made up from its shapes alone; that does not make it unfit. */
+async function warmUp(model: OpenModel): Promise<void> {
+  try {
+    await model.execute(model.sample());
+  } catch (error) {
+    if (isQuaysideError(error) && error.code !== 'internal') return;
+    throw error;
+  }
+}
+
+async function unload(id: number, { key }: UnloadQuestion): Promise<void> {
+  const entry = opened.get(key);
+  const rssBefore = process.memoryUsage.rss();
+  opened.delete(key);
+  await entry?.session.release();
+  const rssBytes = process.memoryUsage.rss();
+  const unloaded: UnloadedAnswer = { rssBytes, freedBytes: rssBefore - rssBytes };
+  channel.send({ type: 'unloaded', id, meta: unloaded });
+}
+
+async function run(id: number, { key, calls }: RunQuestion, payload: Uint8Array): Promise<void> {
+  const entry = opened.get(key);
+  if (!entry) throw new Error(`No version is open under ${key}.`);
+  const { heads, parts, ...spent } = await execute(entry.model, unpackCalls(calls, payload));
+  channel.send({ type: 'result', id, meta: { outputs: heads, ...spent } satisfies RunAnswer, parts });
+}
+
+async function execute(model: OpenModel, calls: readonly TaskInput[]) {
+  const spent = { inputMs: 0, inferMs: 0, outputMs: 0 };
+  const heads: RunAnswer['outputs'][number][] = [];
+  const parts: Uint8Array[] = [];
+  for (const call of calls) {
+    const done = await model.execute(call);
+    const packed = packTensors(done.output);
+    heads.push(packed.heads);
+    parts.push(...packed.parts);
+    spent.inputMs += done.inputMs;
+    spent.inferMs += done.inferMs;
+    spent.outputMs += done.outputMs;
+  }
+  return { heads, parts, ...spent };
+}
+
+function describe(error: unknown): ErrorAnswer {
+  const debug =
+    error instanceof Error ? (error.cause === undefined ? error.stack : textOf(error.cause)) : String(error);
+  if (error instanceof FrameError) {
+    return { code: 'inference_failed', message: 'The answer is larger than an executor may give.', details: [], debug };
+  }
+  if (isQuaysideError(error)) return { code: error.code, message: error.message, details: error.details, debug };
+  return { code: 'internal', message: 'A defect in the executor.', details: [], debug };
+}
+
+/** The types of onnxruntime-common ask for its own Tensor class, which the engine itself does not need. */
+function asNative(session: InferenceSession): NativeSession {
+  return session as unknown as NativeSession;
+}
+
+function engineVersion(): string {
+  return (require('onnxruntime-node/package.json') as { version: string }).version;
+}

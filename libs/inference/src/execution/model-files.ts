@@ -1,0 +1,56 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { QuaysideError } from '@app/core';
+import type { ModelFiles } from '@app/model-registry';
+
+const CHUNK_BYTES = 1024 * 1024;
+
+/** What tells that a file is still the same, by its path. */
+export type FileStamps = ReadonlyMap<string, string>;
+
+/**
+ * Reads every file of a version and compares its SHA-256 with the one that was recorded; gives stamps for
+ * `assertUnchanged`. It blocks, as all that an executor does for one version. Throws model_load_failed.
+ */
+export function verifyFiles(files: ModelFiles): FileStamps {
+  const stamps = new Map<string, string>();
+  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+  for (const { path, sha256 } of files.all) {
+    const absolute = join(files.directory, path);
+    stamps.set(absolute, stampOf(absolute));
+    if (sha256Of(absolute, chunk) === sha256.toLowerCase()) continue;
+    throw new QuaysideError('model_load_failed', `"${path}" is not the file it was: its SHA-256 differs.`);
+  }
+  return stamps;
+}
+
+/** Throws model_load_failed when a file was changed or replaced since it was verified. */
+export function assertUnchanged(stamps: FileStamps): void {
+  for (const [path, stamp] of stamps) {
+    if (stampOf(path) === stamp) continue;
+    throw new QuaysideError('model_load_failed', 'A file of the version changed while it was loaded.');
+  }
+}
+
+function stampOf(path: string): string {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
+  } catch (cause) {
+    throw new QuaysideError('model_load_failed', 'A file of the version is missing or cannot be read.', { cause });
+  }
+}
+
+function sha256Of(path: string, chunk: Buffer): string {
+  const hash = createHash('sha256');
+  const file = openSync(path, 'r');
+  try {
+    for (let count = readSync(file, chunk); count > 0; count = readSync(file, chunk)) {
+      hash.update(chunk.subarray(0, count));
+    }
+  } finally {
+    closeSync(file);
+  }
+  return hash.digest('hex');
+}

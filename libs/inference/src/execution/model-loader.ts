@@ -1,0 +1,381 @@
+import { QuaysideError } from '@app/core';
+import type { Clock } from '@app/core';
+import { versionKey } from '@app/model-registry';
+import type { ModelVersion, VersionReport } from '@app/model-registry';
+import type { CrashBreaker } from './crash-policy';
+import type { LoadedModel } from './executor';
+import type { ExecutorTimings } from './executor-options';
+import { loadFailure } from './probe';
+import type { Prober } from './probe';
+import { expectedBytes, planRoom } from './residency';
+import type { Resident, ResidencyLimits } from './residency';
+import { SlotDeath } from './slot';
+import type { Slot } from './slot';
+import type { SlotPool } from './slot-pool';
+import { SlotState } from './slot-state';
+
+/** What a loader works with. */
+export interface ModelLoaderOptions {
+  readonly pool: SlotPool;
+  readonly prober: Prober;
+  readonly breaker: CrashBreaker;
+  readonly clock: Clock;
+  readonly timings: ExecutorTimings;
+  readonly limits: ResidencyLimits;
+  /** Whether batches of the version run or wait. */
+  readonly isInDemand: (key: string) => boolean;
+  readonly report: (version: ModelVersion, report: VersionReport) => void;
+  readonly log: (line: string) => void;
+  /** What is loaded has changed. */
+  readonly onChange: () => void;
+}
+
+/** A version that is in memory, or on its way there or back after a process died. */
+interface Entry {
+  readonly version: ModelVersion;
+  bytesPerCopy: number;
+  copies: number;
+  lastUse: number;
+}
+
+/** Something to do on a process as soon as `choose` gives one; `isVoid` says that it need not be done any more. */
+interface Turn {
+  readonly choose: () => Slot | undefined;
+  readonly begin: (slot: Slot) => void;
+  readonly isVoid: () => boolean;
+}
+
+const NO_ROOM_RETRY_MS = 1_000;
+/** Below this, a release cannot be told from the process's own ups and downs. */
+const NOTICEABLE_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Brings versions into the processes of a pool and out again. One load per version at a time, however many ask; a load
+ * goes to the process with the least recent traffic, so that a cold model never holds up a hot one. It owns the account
+ * of what is resident: a version counts from the moment room is made for it until its last copy is released.
+ */
+export class ModelLoader {
+  private readonly entries = new Map<string, Entry>();
+  private readonly loads = new Map<string, Promise<LoadedModel>>();
+  private readonly leaving = new Map<string, Promise<void>>();
+  private readonly copying = new Set<string>();
+  private readonly announced = new Map<string, number>();
+  private turns: Turn[] = [];
+  private uses = 0;
+  private closed = false;
+
+  constructor(private readonly options: ModelLoaderOptions) {}
+
+  /** Resolves when a process holds the version. Throws model_load_failed, model_capacity, model_unavailable, shutting_down. */
+  load(version: ModelVersion): Promise<LoadedModel> {
+    const key = versionKey(version);
+    const held = this.modelOf(key);
+    if (held && !this.leaving.has(key)) return Promise.resolve(held);
+    const current = this.loads.get(key);
+    if (current) return current;
+    const load = this.bring(version).finally(() => {
+      this.loads.delete(key);
+      this.options.onChange();
+    });
+    this.loads.set(key, load);
+    return load;
+  }
+
+  /** As `load`, and reports each step of it. */
+  async loadAndReport(version: ModelVersion): Promise<LoadedModel> {
+    const key = versionKey(version);
+    this.announced.set(key, (this.announced.get(key) ?? 0) + 1);
+    try {
+      const loaded = await this.load(version);
+      this.options.report(version, { signature: loaded.signature });
+      return loaded;
+    } finally {
+      this.announced.set(key, (this.announced.get(key) ?? 1) - 1);
+      if (this.announced.get(key) === 0) this.announced.delete(key);
+    }
+  }
+
+  /** Releases every copy of the version, once what loads it is done; unknown ones are fine. */
+  async unload(key: string): Promise<void> {
+    await this.loads.get(key)?.catch(() => {});
+    await this.release(key);
+  }
+
+  /** Forgets a version whose processes crash: what is left of it is released. */
+  drop(key: string): void {
+    void this.release(key);
+  }
+
+  /** Notes that the version is used now. */
+  touch(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry) entry.lastUse = this.uses += 1;
+  }
+
+  /** Whether a process holds the version. */
+  isHeld(key: string): boolean {
+    return this.modelOf(key) !== undefined;
+  }
+
+  /** Puts one more copy of a version that has more work than its processes do into an idle process, if there is room. */
+  extend(version: ModelVersion, mostCopies: number): void {
+    const key = versionKey(version);
+    const entry = this.entries.get(key);
+    const slot = this.options.pool.slots.filter((other) => other.state === SlotState.Idle && !other.holds.has(key));
+    const target = coldestOf(slot)[0];
+    if (!entry || !target || this.copying.has(key) || this.leaving.has(key)) return;
+    if (entry.copies >= mostCopies || this.usedBytes() + entry.bytesPerCopy > this.options.limits.budgetBytes) return;
+    this.copying.add(key);
+    void this.copy(entry, target).finally(() => this.copying.delete(key));
+  }
+
+  /** Loads again what a dead process held and no other holds: pinned versions first, then by recent use. */
+  restore(dead: Slot): void {
+    for (const key of dead.holds.keys()) {
+      const entry = this.entries.get(key);
+      if (entry) entry.copies = this.copiesOf(key);
+    }
+    const lost = [...dead.holds.keys()].flatMap((key) => (this.isHeld(key) ? [] : (this.entries.get(key) ?? [])));
+    lost.sort((a, b) => Number(isPinned(b)) - Number(isPinned(a)) || b.lastUse - a.lastUse);
+    for (const { version } of lost) this.restoreOne(version);
+  }
+
+  /** Begins what can begin now; called whenever a process may have become idle. */
+  pump(): void {
+    const waiting = this.turns;
+    this.turns = [];
+    const left = waiting.filter((turn) => {
+      const slot = turn.isVoid() ? undefined : turn.choose();
+      if (slot) turn.begin(slot);
+      return !slot && !turn.isVoid();
+    });
+    this.turns = [...left, ...this.turns];
+  }
+
+  /** What is resident, least recently used first. */
+  residents(): readonly { readonly key: string; readonly bytes: number; readonly pinned: boolean }[] {
+    return [...this.entries]
+      .sort(([, a], [, b]) => a.lastUse - b.lastUse)
+      .map(([key, entry]) => ({ key, bytes: bytesOf(entry), pinned: isPinned(entry) }));
+  }
+
+  /** Refuses loads from now on; those that wait for a process fail. */
+  close(): void {
+    this.closed = true;
+    this.options.prober.close();
+    this.pump();
+  }
+
+  private async bring(version: ModelVersion): Promise<LoadedModel> {
+    const { pool, prober, breaker, clock } = this.options;
+    const key = versionKey(version);
+    const pausedMs = breaker.pausedForMs(key, clock.monotonicMs());
+    if (pausedMs > 0) throw unavailable(version, pausedMs);
+    const engine = await this.unlessClosed(pool.engineVersion());
+    const verdict = breaker.isOpen(key) ? undefined : await prober.find(version, engine);
+    try {
+      await this.makeRoom(version, verdict?.residentBytes ?? expectedBytes(version.files.all));
+      if (!verdict) await this.probe(version, engine);
+      return await this.open(version);
+    } catch (error) {
+      if (!this.isHeld(key)) this.entries.delete(key);
+      throw this.closed ? shuttingDown() : loadFailure(error);
+    }
+  }
+
+  private async probe(version: ModelVersion, engine: string): Promise<void> {
+    this.announce(version, 'probing');
+    const { residentBytes } = await this.options.prober.probe(version, engine);
+    this.options.breaker.passed(versionKey(version));
+    await this.makeRoom(version, residentBytes);
+  }
+
+  /** Makes an entry for the version, after those that must go for it have gone. */
+  private async makeRoom(version: ModelVersion, bytes: number): Promise<void> {
+    const key = versionKey(version);
+    const others = this.others(key);
+    const plan = planRoom(others, { model: version.model, bytes }, this.options.limits);
+    if (plan.room === 'never') throw new QuaysideError('model_load_failed', 'It is larger than the memory for models.');
+    if (plan.room === 'later') throw noRoom(version);
+    const entry: Entry = { version, bytesPerCopy: bytes, copies: 1, lastUse: (this.uses += 1) };
+    this.entries.set(key, entry);
+    for (const victim of plan.evict) this.evict(victim);
+    await Promise.all(this.leaving.values());
+  }
+
+  /** Opens the version in a process; one that dies of it, or is killed meanwhile, is replaced by another once. */
+  private async open(version: ModelVersion): Promise<LoadedModel> {
+    this.announce(version, 'loading');
+    const first = await this.openOnce(version).catch((error: unknown) => error);
+    const loaded = isChance(first) ? await this.openOnce(version) : first;
+    if (loaded instanceof Error) throw loaded;
+    const model = loaded as LoadedModel;
+    this.account(version, model);
+    const { instances } = version.manifest.execution;
+    if (instances !== 'auto') this.extend(version, instances);
+    return model;
+  }
+
+  private openOnce(version: ModelVersion): Promise<LoadedModel> {
+    const key = versionKey(version);
+    return this.onSlot({
+      choose: () => this.coldest(key),
+      begin: (slot) => slot.load(version, () => this.announce(version, 'warming')),
+      isVoid: () => this.closed,
+      otherwise: () => Promise.reject(shuttingDown()),
+    });
+  }
+
+  private async copy(entry: Entry, slot: Slot): Promise<void> {
+    entry.copies += 1;
+    try {
+      await slot.load(entry.version);
+    } catch (error) {
+      this.options.log(`a further copy of ${entry.version.model} could not be loaded: ${String(error)}`);
+    }
+    entry.copies = this.copiesOf(versionKey(entry.version));
+  }
+
+  private account(version: ModelVersion, { residentBytes }: LoadedModel): void {
+    const key = versionKey(version);
+    const entry = this.entries.get(key);
+    if (!entry) return;
+    entry.bytesPerCopy = residentBytes;
+    entry.copies = this.copiesOf(key);
+  }
+
+  private restoreOne(version: ModelVersion): void {
+    const key = versionKey(version);
+    if (this.closed || this.leaving.has(key) || this.options.breaker.isOpen(key)) return;
+    this.load(version).catch((error: unknown) => {
+      if (this.closed) return;
+      this.options.report(version, { state: 'failed', reason: error instanceof Error ? error.message : String(error) });
+    });
+  }
+
+  private evict(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry) this.options.report(entry.version, { state: 'known' });
+    void this.release(key);
+  }
+
+  private release(key: string): Promise<void> {
+    const current = this.leaving.get(key);
+    if (current) return current;
+    const slots = this.options.pool.slots.filter((slot) => slot.holds.has(key));
+    const release = Promise.all(slots.map((slot) => this.releaseFrom(slot, key))).then(() => {
+      this.leaving.delete(key);
+      this.entries.delete(key);
+      this.options.onChange();
+    });
+    this.leaving.set(key, release);
+    return release;
+  }
+
+  /** A process that does not give the memory back is replaced. A process that dies gives it back, too. */
+  private async releaseFrom(slot: Slot, key: string): Promise<void> {
+    const bytes = this.entries.get(key)?.bytesPerCopy ?? 0;
+    const freed = await this.onSlot({
+      choose: () => (slot.state === SlotState.Idle ? slot : undefined),
+      begin: () => slot.unload(key),
+      isVoid: () => !slot.isAlive || !slot.holds.has(key),
+      otherwise: () => Promise.resolve(bytes),
+    }).catch(() => bytes);
+    if (bytes > NOTICEABLE_BYTES && freed < bytes / 2) this.options.pool.recycle(slot, 'it kept the memory of a model');
+  }
+
+  private onSlot<T>(work: {
+    readonly choose: () => Slot | undefined;
+    readonly begin: (slot: Slot) => Promise<T>;
+    readonly isVoid: () => boolean;
+    readonly otherwise: () => Promise<T>;
+  }): Promise<T> {
+    return new Promise((resolve) => {
+      const isVoid = (): boolean => {
+        const over = work.isVoid();
+        if (over) resolve(work.otherwise());
+        return over;
+      };
+      this.turns.push({ choose: work.choose, begin: (slot) => resolve(work.begin(slot)), isVoid });
+      this.pump();
+    });
+  }
+
+  /** The process that a load may take: the one with the least recent traffic, or another one without any. */
+  private coldest(key: string): Slot | undefined {
+    const { pool, clock, timings } = this.options;
+    const [first, ...others] = coldestOf(pool.slots.filter((slot) => !slot.holds.has(key)));
+    if (first?.state === SlotState.Idle) return first;
+    const warmSince = clock.monotonicMs() - timings.trafficMs;
+    return others.find((slot) => slot.state === SlotState.Idle && slot.lastBatchAtMs < warmSince);
+  }
+
+  private others(key: string): Resident[] {
+    return [...this.entries]
+      .filter(([other]) => other !== key && !this.leaving.has(other))
+      .map(([other, entry]) => ({
+        key: other,
+        model: entry.version.model,
+        bytes: bytesOf(entry),
+        pinned: isPinned(entry),
+        lastUse: entry.lastUse,
+        busy: this.loads.has(other) || this.copying.has(other) || this.options.isInDemand(other),
+      }));
+  }
+
+  private usedBytes(): number {
+    return [...this.entries.values()].reduce((sum, entry) => sum + bytesOf(entry), 0);
+  }
+
+  private modelOf(key: string): LoadedModel | undefined {
+    return this.options.pool.slots.find((slot) => slot.holds.has(key))?.holds.get(key);
+  }
+
+  private copiesOf(key: string): number {
+    return this.options.pool.slots.filter((slot) => slot.holds.has(key)).length;
+  }
+
+  private announce(version: ModelVersion, state: 'probing' | 'loading' | 'warming'): void {
+    if (this.announced.has(versionKey(version))) this.options.report(version, { state });
+  }
+
+  private unlessClosed<T>(promise: Promise<T>): Promise<T> {
+    return this.closed ? Promise.reject(shuttingDown()) : promise;
+  }
+}
+
+/** Coldest first: those whose last batch is longest ago, then those that hold least. */
+function coldestOf(slots: readonly Slot[]): Slot[] {
+  return [...slots].sort((a, b) =>
+    a.lastBatchAtMs === b.lastBatchAtMs ? a.holds.size - b.holds.size : a.lastBatchAtMs - b.lastBatchAtMs,
+  );
+}
+
+function bytesOf({ bytesPerCopy, copies }: Entry): number {
+  return bytesPerCopy * Math.max(1, copies);
+}
+
+function isPinned({ version }: Entry): boolean {
+  return version.manifest.pinned;
+}
+
+/** A death that need not be the version's fault. */
+function isChance(outcome: unknown): boolean {
+  return outcome instanceof SlotDeath && outcome.deathCause !== 'load_timeout';
+}
+
+/** What to throw for a version that crashes too often. */
+export function unavailable({ model, version }: ModelVersion, retryAfterMs: number): QuaysideError {
+  const message = `Model "${model}" version ${version} crashed again and again; it is tried again later.`;
+  return new QuaysideError('model_unavailable', message, { retryAfterMs: Math.ceil(retryAfterMs) });
+}
+
+/** What to throw once the pool is closing. */
+export function shuttingDown(): QuaysideError {
+  return new QuaysideError('shutting_down', 'The server is stopping.');
+}
+
+function noRoom({ model, version }: ModelVersion): QuaysideError {
+  const message = `No room to load model "${model}" version ${version}: every resident model is pinned or busy.`;
+  return new QuaysideError('model_capacity', message, { retryAfterMs: NO_ROOM_RETRY_MS });
+}

@@ -1,0 +1,117 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { QuaysideError } from '@app/core';
+import type { Clock } from '@app/core';
+import type { ModelVersion } from '@app/model-registry';
+import type { StartChild } from './child-process';
+import type { ExecutorTimings } from './executor-options';
+import { Slot, SlotDeath } from './slot';
+import type { DeathCause } from './slot';
+
+/** What is known of a version that opened well once, with this engine on this kind of machine. */
+export interface Verdict {
+  /** How much memory one copy took, in bytes. */
+  readonly residentBytes: number;
+}
+
+/** What probing needs. */
+export interface ProberOptions {
+  readonly start: StartChild;
+  readonly clock: Clock;
+  readonly timings: ExecutorTimings;
+  /** Where verdicts are kept; created if missing. */
+  readonly directory: string;
+  readonly log: (line: string) => void;
+}
+
+/**
+ * Opens versions that were never seen in a process of their own, which is thrown away: a file that crashes, hangs or
+ * lies costs nothing else. That a version opened well is kept on disk, under its digest, the engine's version and the
+ * architecture. That it failed is not: the next trial may find it repaired.
+ */
+export class Prober {
+  private readonly running = new Set<Slot>();
+
+  constructor(private readonly options: ProberOptions) {}
+
+  /** What an earlier probe found, if there was one. */
+  async find(version: ModelVersion, engine: string): Promise<Verdict | undefined> {
+    try {
+      const { residentBytes } = JSON.parse(await readFile(this.pathOf(version, engine), 'utf8')) as Verdict;
+      return Number.isFinite(residentBytes) ? { residentBytes } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Loads the version in a throwaway process and runs it once. Throws model_load_failed. */
+  async probe(version: ModelVersion, engine: string): Promise<Verdict> {
+    const slot = await this.startSlot();
+    try {
+      const { residentBytes } = await slot.load(version);
+      await this.keep(this.pathOf(version, engine), { residentBytes });
+      return { residentBytes };
+    } catch (error) {
+      throw loadFailure(error);
+    } finally {
+      slot.kill('replaced');
+    }
+  }
+
+  /** Ends the probes that are under way; they fail. */
+  close(): void {
+    for (const slot of this.running) slot.kill('replaced');
+  }
+
+  private startSlot(): Promise<Slot> {
+    const { start, clock, timings, log } = this.options;
+    return new Promise((resolve, reject) => {
+      const slot = new Slot({
+        start,
+        clock,
+        timings,
+        events: {
+          onIdle: resolve,
+          onDeath: (dead, cause) => {
+            this.running.delete(dead);
+            reject(loadFailure(new SlotDeath(cause)));
+          },
+          onDebug: log,
+        },
+      });
+      this.running.add(slot);
+    });
+  }
+
+  private pathOf({ digest }: ModelVersion, engine: string): string {
+    return join(this.options.directory, `${digest}-ort-${engine}-${process.arch}.json`);
+  }
+
+  /** A verdict that cannot be kept costs another probe after the next start, no more. */
+  private async keep(path: string, verdict: Verdict): Promise<void> {
+    try {
+      await mkdir(this.options.directory, { recursive: true });
+      await writeFile(`${path}.${process.pid}`, JSON.stringify(verdict));
+      await rename(`${path}.${process.pid}`, path);
+    } catch (error) {
+      this.options.log(`a probe's verdict could not be kept: ${String(error)}`);
+    }
+  }
+}
+
+const DEATHS: Readonly<Record<DeathCause, string>> = {
+  crashed: 'The process that opened it crashed.',
+  broken_stream: 'The process that opened it broke off.',
+  no_hello: 'The process that should open it did not start.',
+  no_pong: 'The process that should open it did not answer.',
+  load_timeout: 'It did not load in time.',
+  hard_timeout: 'It did not run in time.',
+  memory: 'It took too much memory.',
+  replaced: 'The process that opened it was stopped.',
+};
+
+/** Why a version could not be opened, for those who asked for it. */
+export function loadFailure(error: unknown): unknown {
+  if (!(error instanceof SlotDeath)) return error;
+  return new QuaysideError('model_load_failed', DEATHS[error.deathCause], { cause: error });
+}

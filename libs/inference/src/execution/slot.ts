@@ -1,0 +1,306 @@
+import { QuaysideError } from '@app/core';
+import type { Clock, Timer } from '@app/core';
+import { versionKey } from '@app/model-registry';
+import type { ModelVersion } from '@app/model-registry';
+import type { ExecutorChild, StartChild } from './child-process';
+import type { Batch, BatchResult, LoadedModel } from './executor';
+import type { ExecutorTimings } from './executor-options';
+import { PROTOCOL } from './frames';
+import type { Frame, FrameToSend } from './frames';
+import { packCalls, unpackTensors } from './messages';
+import type {
+  ErrorAnswer,
+  Hello,
+  LoadQuestion,
+  LoadedAnswer,
+  RunAnswer,
+  RunQuestion,
+  UnloadQuestion,
+  UnloadedAnswer,
+} from './messages';
+import { SlotState, moveSlot } from './slot-state';
+
+/** Why a process ended. `crashed`: by itself, or killed by someone else. */
+export type DeathCause =
+  'crashed' | 'broken_stream' | 'no_hello' | 'no_pong' | 'load_timeout' | 'hard_timeout' | 'memory' | 'replaced';
+
+/** The process died while it had something to do. */
+export class SlotDeath extends Error {
+  override readonly name = 'SlotDeath';
+
+  constructor(readonly deathCause: DeathCause) {
+    super(`The executor process ended: ${deathCause}.`);
+  }
+}
+
+/** What a slot tells its pool. */
+export interface SlotEvents {
+  /** It became idle: it can take work. */
+  readonly onIdle: (slot: Slot) => void;
+  /** Its process is gone. `doing` is the key of the version that it ran or loaded. */
+  readonly onDeath: (slot: Slot, cause: DeathCause, doing: string | undefined) => void;
+  /** What the engine said of a failure; for the debug log. */
+  readonly onDebug: (text: string) => void;
+}
+
+/** What a slot is made of. */
+export interface SlotOptions {
+  readonly start: StartChild;
+  readonly clock: Clock;
+  readonly timings: ExecutorTimings;
+  readonly events: SlotEvents;
+}
+
+/** A question under way. */
+interface Pending {
+  readonly id: number;
+  readonly doing: string;
+  readonly onFrame: (frame: Frame) => void;
+  readonly fail: (error: Error) => void;
+}
+
+/** A question to the process: what to send, how long it may take, and which frames answer it. */
+interface Question<T> {
+  readonly frame: Omit<FrameToSend, 'id'>;
+  readonly state: SlotState.Loading | SlotState.Busy;
+  readonly doing: string;
+  readonly limitMs: number;
+  readonly tooLate: DeathCause;
+  /** Gives the answer, or nothing when this frame is not the last one. */
+  readonly read: (frame: Frame) => T | undefined;
+}
+
+/**
+ * One executor process, from its start to its death, with the versions that it holds. It does one thing at a time; who
+ * asks for more than that has a defect. Its states are those of `SlotState`; only `move` changes them. It kills a process
+ * that does not keep its times. It knows no queue, no deadline of a caller and no replacement: its pool does.
+ */
+export class Slot {
+  private current = SlotState.Starting;
+  private pending: Pending | undefined;
+  private timer: Timer | undefined;
+  private lastId = 0;
+  private cause: DeathCause = 'crashed';
+  private readonly held = new Map<string, LoadedModel>();
+  private readonly child: ExecutorChild;
+  private readonly dead = Promise.withResolvers<void>();
+  private hello: Hello | undefined;
+  /** When it was started, and when it last began a batch; on the monotonic clock. */
+  readonly startedAtMs: number;
+  lastBatchAtMs = Number.NEGATIVE_INFINITY;
+  /** Resident memory of the process; its pool reads it from time to time. */
+  rssBytes = 0;
+
+  constructor(private readonly options: SlotOptions) {
+    this.startedAtMs = options.clock.monotonicMs();
+    this.limit(options.timings.helloMs, 'no_hello');
+    this.child = options.start({
+      onFrame: (frame) => this.receive(frame),
+      onBroken: () => this.kill('broken_stream'),
+      onExit: () => this.bury(),
+    });
+  }
+
+  get state(): SlotState {
+    return this.current;
+  }
+
+  get pid(): number | undefined {
+    return this.current === SlotState.Dead ? undefined : this.child.pid;
+  }
+
+  /** Versions that it holds, by key. */
+  get holds(): ReadonlyMap<string, LoadedModel> {
+    return this.held;
+  }
+
+  /** Key of the version that it runs, loads or unloads. */
+  get doing(): string | undefined {
+    return this.pending?.doing;
+  }
+
+  /** The version of ONNX Runtime in the process; absent until it said hello. */
+  get engineVersion(): string | undefined {
+    return this.hello?.ort;
+  }
+
+  /** Whether it can still do something: now, or when it is done with what it does. */
+  get isAlive(): boolean {
+    return this.current !== SlotState.Draining && this.current !== SlotState.Dead;
+  }
+
+  /** Opens a version and warms it up; `onOpen` is called between the two. Throws model_load_failed, SlotDeath. */
+  load(version: ModelVersion, onOpen: () => void = () => {}): Promise<LoadedModel> {
+    const key = versionKey(version);
+    return this.ask({
+      frame: { type: 'load', meta: { key, version } satisfies LoadQuestion },
+      state: SlotState.Loading,
+      doing: key,
+      limitMs: this.options.timings.loadMs,
+      tooLate: 'load_timeout',
+      read: ({ meta }) => {
+        const { warm, signature, grownBytes, rssBytes, loadMs } = meta as LoadedAnswer;
+        if (!warm) return void onOpen();
+        const model = { signature, residentBytes: Math.max(0, grownBytes), loadMs };
+        this.rssBytes = rssBytes;
+        this.held.set(key, model);
+        return model;
+      },
+    });
+  }
+
+  /** Releases a version; gives how many bytes the process lost. Throws SlotDeath. */
+  unload(key: string): Promise<number> {
+    return this.ask({
+      frame: { type: 'unload', meta: { key } satisfies UnloadQuestion },
+      state: SlotState.Loading,
+      doing: key,
+      limitMs: this.options.timings.loadMs,
+      tooLate: 'load_timeout',
+      read: ({ meta }) => {
+        const { rssBytes, freedBytes } = meta as UnloadedAnswer;
+        this.rssBytes = rssBytes;
+        this.held.delete(key);
+        return freedBytes;
+      },
+    });
+  }
+
+  /** Runs a batch of a version that it holds. Throws what the task throws, inference_failed, SlotDeath. */
+  run({ version, calls }: Pick<Batch, 'version' | 'calls'>): Promise<BatchResult> {
+    const key = versionKey(version);
+    const { heads, parts } = packCalls(calls);
+    this.lastBatchAtMs = this.options.clock.monotonicMs();
+    return this.ask({
+      frame: { type: 'run', meta: { key, calls: heads } satisfies RunQuestion, parts },
+      state: SlotState.Busy,
+      doing: key,
+      limitMs: version.manifest.execution.hardTimeoutMs,
+      tooLate: 'hard_timeout',
+      read: ({ meta, payload }) => {
+        const { outputs, ...spent } = meta as RunAnswer;
+        return { outputs: unpackTensors(outputs, payload), ...spent };
+      },
+    });
+  }
+
+  /** Asks the process to end once it has nothing to do, kills it when it does not; resolves when it is gone. */
+  end(cause: DeathCause): Promise<void> {
+    if (this.isAlive) {
+      this.cause = cause;
+      this.move(SlotState.Draining);
+      this.child.end();
+      this.limit(this.options.timings.endMs, cause);
+    }
+    return this.dead.promise;
+  }
+
+  /** Ends the process now; what it does fails with SlotDeath once it is gone. */
+  kill(cause: DeathCause): void {
+    if (this.current === SlotState.Dead) return;
+    if (this.isAlive) {
+      this.cause = cause;
+      this.move(SlotState.Draining);
+    }
+    this.timer?.cancel();
+    this.child.kill();
+  }
+
+  private ask<T>({ frame, state, doing, limitMs, tooLate, read }: Question<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const id = (this.lastId = (this.lastId + 1) % 0xffff_ffff);
+    const onFrame = (answer: Frame): void => {
+      const failed = answer.type === 'error';
+      const value = failed ? undefined : read(answer);
+      if (!failed && value === undefined) return;
+      this.rest();
+      if (value === undefined) reject(this.errorOf(answer));
+      else resolve(value);
+    };
+    this.move(state);
+    this.pending = { id, doing, fail: reject, onFrame };
+    this.limit(limitMs, tooLate);
+    this.send({ ...frame, id });
+    return promise;
+  }
+
+  /** What does not fit into a frame fails like an answer of the process. */
+  private send(frame: FrameToSend): void {
+    try {
+      this.child.send(frame);
+    } catch (error) {
+      const { pending } = this;
+      this.rest();
+      pending?.fail(
+        new QuaysideError('invalid_input', 'The input is larger than an executor takes.', { cause: error }),
+      );
+    }
+  }
+
+  private receive(frame: Frame): void {
+    if (frame.type === 'hello') return this.greet(frame.meta as Hello);
+    if (frame.type === 'pong') return this.current === SlotState.Idle ? this.watch() : undefined;
+    if (frame.id === this.pending?.id) this.pending.onFrame(frame);
+  }
+
+  private greet(hello: Hello): void {
+    if (hello.protocol !== PROTOCOL) return this.kill('broken_stream');
+    if (this.current !== SlotState.Starting) return;
+    this.hello = hello;
+    this.rest();
+  }
+
+  /** Nothing to do: watched by pings. */
+  private rest(): void {
+    this.pending = undefined;
+    if (!this.isAlive) return;
+    this.move(SlotState.Idle);
+    this.watch();
+    this.options.events.onIdle(this);
+  }
+
+  private watch(): void {
+    this.timer?.cancel();
+    this.timer = this.options.clock.setTimer(this.options.timings.pingEveryMs, () => {
+      this.child.send({ type: 'ping', id: 0, meta: {} });
+      this.limit(this.options.timings.pongMs, 'no_pong');
+    });
+  }
+
+  /**
+   * Kills the process unless something happens before. The kill waits a turn of the event loop: when this process was
+   * held up itself, the answer may be there already, unread.
+   */
+  private limit(afterMs: number, cause: DeathCause): void {
+    this.timer?.cancel();
+    let cancelled = false;
+    const timer = this.options.clock.setTimer(afterMs, () => setImmediate(() => cancelled || this.kill(cause)));
+    this.timer = {
+      cancel: () => {
+        cancelled = true;
+        timer.cancel();
+      },
+    };
+  }
+
+  private bury(): void {
+    if (this.current === SlotState.Dead) return;
+    const { pending } = this;
+    this.timer?.cancel();
+    this.pending = undefined;
+    this.move(SlotState.Dead);
+    pending?.fail(new SlotDeath(this.cause));
+    this.dead.resolve();
+    this.options.events.onDeath(this, this.cause, pending?.doing);
+  }
+
+  private errorOf({ meta }: Frame): QuaysideError {
+    const { code, message, details, debug } = meta as ErrorAnswer;
+    if (debug !== undefined) this.options.events.onDebug(debug);
+    return new QuaysideError(code, message, { details });
+  }
+
+  private move(to: SlotState): void {
+    this.current = moveSlot(this.current, to);
+  }
+}
