@@ -10,3 +10,11 @@ export type {
 export { TASKS, versionKey } from './model-version';
 export type { ModelFiles, ModelVersion, OnnxMetadata, TaskName, TextSettings } from './model-version';
 export type { ColumnSettings, InputOptions, Manifest, VersionPolicy } from './manifest';
+export { FolderModelRegistry } from './folder-model-registry';
+export type { FolderModelRegistryOptions } from './folder-model-registry';
+export { ModelTable } from './model-table';
+export type { ModelTableOptions } from './model-table';
+export type { ModelSettings } from './served-model';
+export type { FoundVersion, VersionMove } from './version-entry';
+export { ModelRegistryModule } from './model-registry.module';
+export type { ModelRegistryOptions } from './model-registry.module';

@@ -52,6 +52,7 @@ export interface Manifest {
   readonly tabular: {
     /** Columns in order; absent: the inputs' names in order. */
     readonly columns?: readonly ColumnSettings[];
+    /** Class names by index; from the manifest, else from `classes` in the ONNX file's metadata. */
     readonly classes?: readonly string[];
   };
   /** By input name; for models whose inputs are tensors. */

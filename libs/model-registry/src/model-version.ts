@@ -14,7 +14,7 @@ export interface ModelFiles {
   readonly tokenizer?: string;
   readonly tokenizerConfig?: string;
   readonly config?: string;
-  /** Every file that counts: its path relative to the folder, its size in bytes and its SHA-256 in hex. */
+  /** Every file that counts, manifests apart: its path relative to the folder, its size in bytes and its SHA-256 in hex. */
   readonly all: readonly { readonly path: string; readonly sizeBytes: number; readonly sha256: string }[];
 }
 
@@ -43,7 +43,10 @@ export interface TextSettings {
 export interface ModelVersion {
   readonly model: string;
   readonly version: string;
-  /** SHA-256 in hex over the sorted list of (path, SHA-256) of its files. */
+  /**
+   * SHA-256 in hex over the sorted list of (path, SHA-256) of its files. What its manifests say counts as one more file,
+   * except for `versions` and `labels`, which concern the choice among versions and not the version.
+   */
   readonly digest: string;
   readonly files: ModelFiles;
   readonly manifest: Manifest;

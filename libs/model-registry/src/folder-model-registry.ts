@@ -1,0 +1,144 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Timer, isQuaysideError } from '@app/core';
+import { type Survey, surveyFolder } from './folder-survey';
+import { type WrittenManifest, toManifest } from './manifest-schema';
+import { ModelTable, type ModelTableOptions } from './model-table';
+import type { ModelSettings } from './served-model';
+import type { FoundVersion } from './version-entry';
+import { readManifest, readVersion } from './version-reader';
+
+/** How a registry over a folder is made. */
+export interface FolderModelRegistryOptions extends ModelTableOptions {
+  /** Holds `<model>/<version>/model.onnx`. */
+  readonly directory: string;
+  /** How often the folder is looked at, in milliseconds; 0: only at the start. */
+  readonly pollIntervalMs: number;
+}
+
+/** What is known of one model's folder. */
+interface Taken {
+  settings: ModelSettings;
+  readonly versions: Map<string, FoundVersion>;
+}
+
+const DEFAULT_SETTINGS: ModelSettings = { policy: { latest: 1 }, labels: {}, pinned: false };
+
+/**
+ * The models of a folder. It reads every version once at the start, and again whenever a poll finds its names, sizes
+ * and times changed, and the same in two polls: so a copy that is under way is not read half. Requests never touch the
+ * disk. While the folder itself cannot be read, everything stays as it was.
+ */
+export class FolderModelRegistry extends ModelTable {
+  private readonly taken = new Map<string, Taken>();
+  /** By `model/version`: the stamp that was read, and the one that the last look saw. */
+  private readonly readStamps = new Map<string, string>();
+  private lastStamps: ReadonlyMap<string, string> = new Map();
+  private lastProblems: readonly string[] = [];
+  private polling: Timer | undefined;
+  private looking: Promise<void> = Promise.resolve();
+  private stopped = false;
+
+  constructor(private readonly folder: FolderModelRegistryOptions) {
+    super(folder);
+  }
+
+  /** Resolves when the folder was read once; loads of pinned versions go on behind. Rejects when it cannot be read. */
+  async start(): Promise<void> {
+    const { directory } = this.folder;
+    await readdir(directory).catch((cause: unknown) => {
+      throw new Error(`The models folder "${directory}" is missing or cannot be read.`, { cause });
+    });
+    this.looking = this.look('every');
+    await this.looking;
+    this.schedule();
+  }
+
+  /** Stops looking and retrying, and waits for a look that is under way; safe to call twice. */
+  override async close(): Promise<void> {
+    this.stopped = true;
+    this.polling?.cancel();
+    await super.close();
+    await this.looking;
+  }
+
+  private schedule(): void {
+    const { clock, pollIntervalMs } = this.folder;
+    if (pollIntervalMs === 0 || this.stopped) return;
+    this.polling = clock.setTimer(pollIntervalMs, () => {
+      this.looking = this.look('settled').finally(() => this.schedule());
+    });
+  }
+
+  private async look(trust: 'every' | 'settled'): Promise<void> {
+    const survey = await this.survey();
+    if (!survey) return;
+    const { stamps, unreadable } = survey;
+    const isDue = (key: string): boolean => {
+      const settled = trust === 'every' || this.lastStamps.get(key) === stamps.get(key);
+      return settled && this.readStamps.get(key) !== stamps.get(key);
+    };
+    const due = [...new Set([...stamps.keys(), ...this.readStamps.keys()])].filter(isDue);
+    const byModel = Object.groupBy(due, (key) => modelOf(key));
+    for (const [model, keys = []] of Object.entries(byModel)) {
+      if (!unreadable.includes(model) && !this.stopped) await this.take({ model, keys, stamps });
+    }
+    this.lastStamps = stamps;
+  }
+
+  /** Undefined when the folder cannot be read. Tells of each problem once, for as long as it lasts. */
+  private async survey(): Promise<Survey | undefined> {
+    const survey = await surveyFolder(this.folder.directory).catch((cause: unknown) => ({ cause }));
+    const problems =
+      'cause' in survey ? ['The models folder cannot be read; everything stays as it was'] : survey.problems;
+    for (const problem of problems.filter((text) => !this.lastProblems.includes(text)))
+      this.folder.onProblem?.(problem);
+    this.lastProblems = problems;
+    return 'cause' in survey ? undefined : survey;
+  }
+
+  private async take({ model, keys, stamps }: { model: string; keys: readonly string[]; stamps: Survey['stamps'] }) {
+    const taken = this.taken.get(model) ?? { settings: DEFAULT_SETTINGS, versions: new Map<string, FoundVersion>() };
+    try {
+      const modelManifest = await this.readModelManifest(model);
+      if (!('unreadable' in modelManifest)) taken.settings = settingsOf(modelManifest);
+      for (const key of keys) {
+        const version = key.slice(model.length + 1);
+        const source = { root: this.folder.directory, model, version, modelManifest };
+        if (stamps.has(key)) taken.versions.set(version, await readVersion(source));
+        else taken.versions.delete(version);
+        this.remember(key, stamps.get(key));
+      }
+    } catch (cause) {
+      // What was not read has no stamp yet, so the next look takes it again.
+      this.folder.onProblem?.(`Model "${model}" could not be read`, cause);
+    }
+    if (taken.versions.size > 0) this.taken.set(model, taken);
+    else this.taken.delete(model);
+    this.replace(model, taken.settings, [...taken.versions.values()]);
+  }
+
+  /** A model's manifest that is wrong fails each version that is read from now on; what serves is not touched. */
+  private async readModelManifest(model: string): Promise<WrittenManifest | { readonly unreadable: string }> {
+    try {
+      return await readManifest(join(this.folder.directory, model), 'model');
+    } catch (error) {
+      if (!isQuaysideError(error)) throw error;
+      return { unreadable: `${error.message} (in the model's own model.yaml)` };
+    }
+  }
+
+  private remember(key: string, stamp: string | undefined): void {
+    if (stamp === undefined) this.readStamps.delete(key);
+    else this.readStamps.set(key, stamp);
+  }
+}
+
+function settingsOf(written: WrittenManifest): ModelSettings {
+  const { versions, labels, pinned } = toManifest(written);
+  return { policy: versions, labels, pinned };
+}
+
+function modelOf(key: string): string {
+  return key.slice(0, key.indexOf('/'));
+}

@@ -1,0 +1,371 @@
+import { MODEL_NAME_PATTERN } from '@app/core';
+import { parseDocument } from 'yaml';
+import type { ColumnSettings, InputOptions, Manifest, VersionPolicy } from './manifest';
+import { TASKS } from './model-version';
+import { unfit } from './unfit';
+
+/** Reads one value, or throws model_load_failed saying what it must be; `at` is where it stands, such as `text.pooling`. */
+type Reader<T> = (value: unknown, at: string) => T;
+
+interface Key<T> {
+  readonly read: Reader<T>;
+  /** What may be written, for people. */
+  readonly takes: string;
+  readonly default: string;
+  readonly says: string;
+  /** Set for keys that concern the model as a whole and so stand in its own file only. */
+  readonly modelOnly?: true;
+}
+
+/** How JSON becomes elements of an input: the keys under `inputs.<name>`, and those of a column. */
+const INPUT_KEYS = {
+  coerce: { read: flag, takes: 'true, false', default: 'false', says: 'Take 0 and 1 for a boolean.' },
+  null_as_nan: { read: flag, takes: 'true, false', default: 'false', says: 'Take null as NaN in floats.' },
+  on_non_finite: {
+    read: oneOf(['accept', 'reject'] as const),
+    takes: '`accept`, `reject`',
+    default: '`accept`',
+    says: 'What to do with NaN and infinities.',
+  },
+} satisfies Record<string, Key<unknown>>;
+
+const COLUMN_KEYS = {
+  name: { read: text, takes: 'text', default: 'required', says: 'The name that requests use.' },
+  default: {
+    read: scalar,
+    takes: 'text, number, true, false',
+    default: 'none: the column is required',
+    says: 'What an absent column becomes.',
+  },
+  ...INPUT_KEYS,
+} satisfies Record<string, Key<unknown>>;
+
+/** Every key of `model.yaml`: the one source of its reading and of `docs/model-manifest.md`. */
+export const MANIFEST_KEYS = {
+  task: {
+    read: oneOf(TASKS),
+    takes: TASKS.map((task) => `\`${task}\``).join(', '),
+    default: 'decided from the files',
+    says: 'What the model does.',
+  },
+  description: { read: text, takes: 'text', default: 'none', says: 'A sentence for people.' },
+  versions: {
+    read: policy,
+    takes: '`all`, `{ latest: N }`, `{ specific: ["3", "1.4.0"] }`',
+    default: '`{ latest: 1 }`',
+    says: 'Which versions are served: all, the newest N, or those named.',
+    modelOnly: true,
+  },
+  labels: {
+    read: labels,
+    takes: '`{ label: "version" }`',
+    default: 'none',
+    says: 'Names that stand wherever a version may stand; a labelled version is served too.',
+    modelOnly: true,
+  },
+  pinned: {
+    read: flag,
+    takes: 'true, false',
+    default: 'false',
+    says: 'Load at start, never evict, and be ready only once it is loaded.',
+  },
+  'execution.threads': { read: integer(1, 64), takes: '1 to 64', default: '1', says: 'Threads of one run.' },
+  'execution.instances': {
+    read: instances,
+    takes: '`auto`, 1 to 64',
+    default: '`auto`',
+    says: 'Most copies in memory, one per executor; `auto` adds one when work waits and an executor is idle.',
+  },
+  'execution.hard_timeout_ms': {
+    read: integer(100, 3_600_000),
+    takes: '100 to 3600000',
+    default: '30000',
+    says: 'Milliseconds after which a run is killed together with its process.',
+  },
+  deadline_ms: {
+    read: integer(1, 3_600_000),
+    takes: '1 to 3600000',
+    default: "the server's",
+    says: 'Milliseconds that a request may take, where shorter than the server allows.',
+  },
+  'text.max_tokens': {
+    read: integer(1, 1_000_000),
+    takes: '1 to 1000000',
+    default: 'from the config files',
+    says: 'Most tokens of one text, special tokens included. The smallest value wins.',
+  },
+  'text.pooling': {
+    read: oneOf(['mean', 'cls', 'none'] as const),
+    takes: '`mean`, `cls`, `none`',
+    default: '`mean` where the output has a vector per token, else `none`',
+    says: 'How an embedding comes from token vectors; `none` when the model pools itself.',
+  },
+  'text.dimensions': {
+    read: listOf(integer(1, 1_000_000)),
+    takes: 'a list of whole numbers',
+    default: 'none',
+    says: 'Lengths that an embedding may be cut to.',
+  },
+  'text.classes': {
+    read: listOf(text),
+    takes: 'a list of texts',
+    default: '`id2label` of config.json',
+    says: 'Class names by index.',
+  },
+  'text.multi_label': {
+    read: flag,
+    takes: 'true, false',
+    default: '`problem_type` of config.json',
+    says: 'Independent classes (sigmoid) instead of exclusive ones (softmax).',
+  },
+  'text.probabilities': {
+    read: flag,
+    takes: 'true, false',
+    default: 'false',
+    says: "The classifier's output is already probabilities.",
+  },
+  'tabular.columns': {
+    read: listOf(column),
+    takes: 'a list of names or columns',
+    default: "the inputs' names",
+    says: 'The columns of a row, in the order of the model.',
+  },
+  'tabular.classes': {
+    read: listOf(text),
+    takes: 'a list of texts',
+    default: "`classes` in the ONNX file's metadata",
+    says: 'Class names by index, for the columns of the probabilities.',
+  },
+  inputs: {
+    read: mapOf(inputOptions),
+    takes: 'options by input name',
+    default: 'none',
+    says: 'How JSON becomes elements, for models whose inputs are tensors.',
+  },
+  sha256: {
+    read: mapOf(sha256),
+    takes: 'a hash by file name',
+    default: 'none',
+    says: 'SHA-256 in hex that a file must have.',
+  },
+} satisfies Record<string, Key<unknown>>;
+
+type ManifestKey = keyof typeof MANIFEST_KEYS;
+
+/** What a `model.yaml` says, by key: checked, and without defaults. */
+export type WrittenManifest = { readonly [K in ManifestKey]?: ReturnType<(typeof MANIFEST_KEYS)[K]['read']> };
+
+/** The largest `model.yaml` that is read. */
+export const MANIFEST_LIMIT_BYTES = 64 * 1024;
+
+/** Reads a `model.yaml`. Throws model_load_failed that names an unknown key or a value that is wrong. */
+export function parseManifest(yaml: string, level: 'model' | 'version'): WrittenManifest {
+  const written: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(parseYaml(yaml))) readEntry(written, { key, value });
+  const misplaced = Object.keys(written).find((key) => keyOf(key)?.modelOnly);
+  if (level === 'version' && misplaced !== undefined) {
+    throw unfit(`model.yaml: "${misplaced}" concerns all versions; write it in the model's own model.yaml`);
+  }
+  return written as WrittenManifest;
+}
+
+/** The manifest with every default filled in that does not depend on the files. */
+export function toManifest(written: WrittenManifest): Manifest {
+  return {
+    task: written.task,
+    description: written.description,
+    versions: written.versions ?? { latest: 1 },
+    labels: written.labels ?? {},
+    pinned: written.pinned ?? false,
+    execution: {
+      threads: written['execution.threads'] ?? 1,
+      instances: written['execution.instances'] ?? 'auto',
+      hardTimeoutMs: written['execution.hard_timeout_ms'] ?? 30_000,
+    },
+    deadlineMs: written.deadline_ms,
+    text: {
+      maxTokens: written['text.max_tokens'],
+      pooling: written['text.pooling'] ?? 'mean',
+      dimensions: written['text.dimensions'] ?? [],
+      classes: written['text.classes'],
+      multiLabel: written['text.multi_label'],
+      probabilities: written['text.probabilities'] ?? false,
+    },
+    tabular: { columns: written['tabular.columns'], classes: written['tabular.classes'] },
+    inputs: written.inputs ?? {},
+    sha256: written.sha256 ?? {},
+  };
+}
+
+/** Every key with its place, in the order of the documentation. */
+export function describeManifest(): readonly (Omit<Key<unknown>, 'read'> & { readonly path: string })[] {
+  return [
+    ...described(MANIFEST_KEYS, ''),
+    ...described(COLUMN_KEYS, 'tabular.columns[].'),
+    ...described(INPUT_KEYS, 'inputs.<name>.'),
+  ];
+}
+
+function described(keys: Readonly<Record<string, Key<unknown>>>, prefix: string) {
+  return Object.entries(keys).map(([key, { read: _, ...rest }]) => ({ path: prefix + key, ...rest }));
+}
+
+function parseYaml(yaml: string): Record<string, unknown> {
+  try {
+    const document = parseDocument(yaml, { stringKeys: true, logLevel: 'silent' });
+    const [problem] = [...document.errors, ...document.warnings];
+    if (problem) throw problem;
+    // Aliases are refused: nothing in a manifest needs them, and nested they grow without bound.
+    return record(document.toJS({ maxAliasCount: 0 }) ?? {}, 'the file');
+  } catch (error) {
+    if (error instanceof Error && error.name === 'QuaysideError') throw error;
+    const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
+    throw unfit(`model.yaml cannot be read: ${sentence}`);
+  }
+}
+
+function readEntry(written: Record<string, unknown>, { key, value }: { key: string; value: unknown }): void {
+  const known = keyOf(key);
+  if (known) {
+    written[key] = known.read(value, key);
+    return;
+  }
+  const isSection = Object.keys(MANIFEST_KEYS).some((other) => other.startsWith(`${key}.`));
+  if (!isSection || key.includes('.')) throw unknownKey(key);
+  for (const [inner, content] of Object.entries(record(value ?? {}, key))) {
+    const known = keyOf(`${key}.${inner}`);
+    if (!known) throw unknownKey(`${key}.${inner}`);
+    written[`${key}.${inner}`] = known.read(content, `${key}.${inner}`);
+  }
+}
+
+function keyOf(path: string): Key<unknown> | undefined {
+  return Object.hasOwn(MANIFEST_KEYS, path) ? MANIFEST_KEYS[path as ManifestKey] : undefined;
+}
+
+function unknownKey(path: string): Error {
+  return unfit(`model.yaml: unknown key "${path}"`);
+}
+
+function wrong(at: string, expected: string): Error {
+  return unfit(`model.yaml: "${at}" must be ${expected}`);
+}
+
+function record(value: unknown, at: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw wrong(at, 'a mapping of keys to values');
+  return value as Record<string, unknown>;
+}
+
+function flag(value: unknown, at: string): boolean {
+  if (typeof value !== 'boolean') throw wrong(at, 'true or false');
+  return value;
+}
+
+function text(value: unknown, at: string): string {
+  if (typeof value !== 'string' || value === '' || value.length > 4096)
+    throw wrong(at, 'a text of 1 to 4096 characters');
+  return value;
+}
+
+function scalar(value: unknown, at: string): string | number | boolean {
+  if (typeof value === 'string' || typeof value === 'boolean') return value;
+  if (typeof value !== 'number' || !Number.isFinite(value)) throw wrong(at, 'a text, a finite number, true or false');
+  if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    throw wrong(at, 'a whole number of at most 2^53; quote a larger one');
+  return value;
+}
+
+function oneOf<const T extends string>(values: readonly T[]): Reader<T> {
+  return (value, at) => {
+    const found = values.find((candidate) => candidate === value);
+    if (found === undefined) throw wrong(at, `one of ${values.join(', ')}`);
+    return found;
+  };
+}
+
+function integer(min: number, max: number): Reader<number> {
+  return (value, at) => {
+    const fits = typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
+    if (!fits) throw wrong(at, `a whole number from ${min} to ${max}`);
+    return value;
+  };
+}
+
+function listOf<T>(read: Reader<T>): Reader<readonly T[]> {
+  return (value, at) => {
+    if (!Array.isArray(value)) throw wrong(at, 'a list');
+    return value.map((item, index) => read(item, `${at}[${index}]`));
+  };
+}
+
+function mapOf<T>(read: Reader<T>): Reader<Readonly<Record<string, T>>> {
+  return (value, at) => {
+    const found: Record<string, T> = Object.create(null);
+    for (const [key, content] of Object.entries(record(value, at))) found[key] = read(content, `${at}.${key}`);
+    return found;
+  };
+}
+
+/** A version or label. YAML reads 3 as a number, which is fine, and 1.10 as 1.1, which is not. */
+function versionName(value: unknown, at: string): string {
+  const name = Number.isSafeInteger(value) ? String(value) : value;
+  if (typeof name !== 'string' || !MODEL_NAME_PATTERN.test(name)) throw wrong(at, 'the name of a version, in quotes');
+  return name;
+}
+
+function labels(value: unknown, at: string): Readonly<Record<string, string>> {
+  const found = mapOf(versionName)(value, at);
+  for (const label of Object.keys(found)) versionName(label, `${at}.${label}`);
+  return found;
+}
+
+function policy(value: unknown, at: string): VersionPolicy {
+  if (value === 'all') return 'all';
+  const entries = Object.entries(typeof value === 'string' ? {} : record(value, at));
+  const [key, content] = entries[0] ?? [];
+  if (entries.length === 1 && key === 'latest') return { latest: integer(1, 1000)(content, `${at}.latest`) };
+  if (entries.length === 1 && key === 'specific') return { specific: listOf(versionName)(content, `${at}.specific`) };
+  throw wrong(at, 'all, { latest: N } or { specific: ["3"] }');
+}
+
+function instances(value: unknown, at: string): number | 'auto' {
+  return value === 'auto' ? value : integer(1, 64)(value, at);
+}
+
+function sha256(value: unknown, at: string): string {
+  if (typeof value !== 'string' || !/^[0-9a-fA-F]{64}$/.test(value)) throw wrong(at, '64 hex digits, in quotes');
+  return value.toLowerCase();
+}
+
+function inputOptions(value: unknown, at: string): InputOptions {
+  const found = fields(INPUT_KEYS, value, at);
+  return { coerce: found.coerce, nullAsNan: found.null_as_nan, onNonFinite: found.on_non_finite };
+}
+
+function column(value: unknown, at: string): ColumnSettings {
+  if (typeof value === 'string') return { name: text(value, at) };
+  const { name, default: otherwise, ...options } = fields(COLUMN_KEYS, value, at);
+  if (name === undefined) throw wrong(`${at}.name`, 'given');
+  return {
+    name,
+    default: otherwise,
+    coerce: options.coerce,
+    nullAsNan: options.null_as_nan,
+    onNonFinite: options.on_non_finite,
+  };
+}
+
+function fields<K extends Readonly<Record<string, Key<unknown>>>>(
+  keys: K,
+  value: unknown,
+  at: string,
+): { readonly [Name in keyof K]?: ReturnType<K[Name]['read']> } {
+  const found: Record<string, unknown> = {};
+  for (const [name, content] of Object.entries(record(value, at))) {
+    const key = Object.hasOwn(keys, name) ? keys[name] : undefined;
+    if (!key) throw unknownKey(`${at}.${name}`);
+    found[name] = key.read(content, `${at}.${name}`);
+  }
+  return found as { readonly [Name in keyof K]?: ReturnType<K[Name]['read']> };
+}
