@@ -1,0 +1,90 @@
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { QuaysideError } from '@app/core';
+import { type RequestLog, requestContext } from '@app/observability';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { StreamableFile } from '@nestjs/common';
+import type { Response } from 'express';
+import { BelowExpress } from './below-express';
+import { renderError, sendRendered } from './render-error';
+
+const CHECK_CONNECTIONS_EVERY_MS = 2000;
+const STOPPING = new QuaysideError('shutting_down', 'The server is stopping.');
+
+/** How the server treats connections. */
+export interface ServerOptions {
+  readonly headersTimeoutMs: number;
+  readonly keepAliveTimeoutMs: number;
+  readonly maxConnections: number;
+  readonly trustedProxyHops: number;
+  /** How often slow headers are looked for. Default 2000. */
+  readonly checkConnectionsEveryMs?: number;
+}
+
+/** Follows connections, so that they can be ended; see `HttpConnections`. */
+interface ConnectionWatcher {
+  watch(server: Server, refuse: (request: IncomingMessage, response: ServerResponse) => void): void;
+}
+
+/**
+ * Nest's Express adapter with the HTTP server that Quayside needs: our own answers below Express, limits on slow and idle
+ * connections, ids on every request before anything else sees it, and answers without ETags.
+ */
+export class QuaysideExpressAdapter extends ExpressAdapter {
+  private readonly below = new BelowExpress();
+
+  constructor(private readonly serverOptions: ServerOptions) {
+    super();
+    this.disable('x-powered-by');
+    this.set('etag', false);
+    this.set('trust proxy', this.serverOptions.trustedProxyHops);
+  }
+
+  /** What the container makes: call it once, before listening. */
+  attach({ requestLog, connections }: { requestLog: RequestLog; connections: ConnectionWatcher }): void {
+    this.below.attach(requestLog);
+    connections.watch(this.getHttpServer() as Server, refuseStopping);
+  }
+
+  override initHttpServer(): void {
+    const server = createServer(
+      {
+        headersTimeout: this.serverOptions.headersTimeoutMs,
+        keepAliveTimeout: this.serverOptions.keepAliveTimeoutMs,
+        connectionsCheckingInterval: this.serverOptions.checkConnectionsEveryMs ?? CHECK_CONNECTIONS_EVERY_MS,
+        // The time for a body is the reader's matter: it differs by route.
+        requestTimeout: 0,
+        // Node would answer without a body; BelowExpress refuses.
+        requireHostHeader: false,
+        shouldUpgradeCallback: (request) => !asksForHttp2(request),
+      },
+      (request, response) => {
+        if (this.below.begin(request, response)) this.getInstance()(request, response);
+      },
+    );
+    server.maxConnections = this.serverOptions.maxConnections;
+    this.below.watch(server);
+    this.setHttpServer(server);
+  }
+
+  /** Plain values become JSON in one go, with their exact length; everything else is Express's. */
+  override reply(response: Response, body: unknown, statusCode?: number): unknown {
+    if (typeof body !== 'object' || body === null || body instanceof StreamableFile || body instanceof Error) {
+      return super.reply(response, body, statusCode);
+    }
+    if (statusCode !== undefined) response.statusCode = statusCode;
+    const json = JSON.stringify(body);
+    if (!response.hasHeader('Content-Type')) response.setHeader('Content-Type', 'application/json; charset=utf-8');
+    response.setHeader('Content-Length', Buffer.byteLength(json));
+    return response.end(json);
+  }
+}
+
+/** Clients that offer HTTP/2 on a plain connection (Java's by default) are content with an answer in HTTP/1.1. */
+function asksForHttp2({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.trim().toLowerCase() === 'h2c';
+}
+
+function refuseStopping(request: IncomingMessage, response: ServerResponse): void {
+  const context = requestContext(request);
+  if (sendRendered(response, renderError(STOPPING, context))) context.errorCode = STOPPING.code;
+}
