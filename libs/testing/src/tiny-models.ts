@@ -226,27 +226,32 @@ export function embedderTiny(): TinyModel {
   };
 }
 
-/** `y = sum of x * weights`, FP32 `[rows, 256]` to `[rows, 1]`, with inline weights of about `sizeBytes`; every weight is 0.5. */
+/**
+ * `y = mean of x` in every column, FP32 `[rows, 1024]`, by layers of 4 MB of inline weights, about `sizeBytes` in all.
+ * Many middling blocks and no giant one, since that is what an allocator keeps after they are freed.
+ */
 export function large(sizeBytes = 100_000_000): TinyModel {
-  const columns = Math.ceil(sizeBytes / 4 / 256);
-  const weights = new Float32Array(256 * columns).fill(0.5);
+  const side = 1024;
+  const layers = Math.ceil(sizeBytes / (side * side * 4));
+  // Equal layers would share one block in the engine: each has another power of two, and two of them undo each other.
+  const scale = (layer: number): number =>
+    layer + 1 === layers && layer % 2 === 0 ? 1 : 2 ** ((layer % 2 === 0 ? 1 : -1) * (Math.floor(layer / 2) + 1));
+  const step = (layer: number): string => (layer === 0 ? 'x' : layer === layers ? 'y' : `after_${layer}`);
   return {
     onnx: {
-      inputs: [float('x', ['rows', 256])],
-      outputs: [float('y', ['rows', 1])],
-      nodes: [
-        { op: 'MatMul', inputs: ['x', 'weights'], outputs: ['wide'] },
-        { op: 'ReduceSum', inputs: ['wide', 'axis'], outputs: ['y'], attributes: { keepdims: { int: 1 } } },
-      ],
-      constants: [
-        {
-          name: 'weights',
-          dtype: 'FP32',
-          shape: [256, columns],
-          content: { bytes: new Uint8Array(weights.buffer) },
-        },
-        int64s('axis', [1], [1]),
-      ],
+      inputs: [float('x', ['rows', side])],
+      outputs: [float('y', ['rows', side])],
+      nodes: Array.from({ length: layers }, (_, layer) => ({
+        op: 'MatMul',
+        inputs: [step(layer), `weights_${layer}`],
+        outputs: [step(layer + 1)],
+      })),
+      constants: Array.from({ length: layers }, (_, layer) => ({
+        name: `weights_${layer}`,
+        dtype: 'FP32',
+        shape: [side, side],
+        content: { bytes: new Uint8Array(new Float32Array(side * side).fill(scale(layer) / side).buffer) },
+      })),
     },
   };
 }
