@@ -25,7 +25,7 @@ export function classScores(values: readonly number[], rules: ScoreRules): reado
 export function bestOf(scores: readonly number[], count: number): readonly number[] {
   return scores
     .map((_, index) => index)
-    .sort((a, b) => scores[b]! - scores[a]! || a - b)
+    .sort((a, b) => scores[b] - scores[a] || a - b)
     .slice(0, count);
 }
 

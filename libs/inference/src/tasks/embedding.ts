@@ -33,11 +33,11 @@ export const embedding: Task = {
     if (input.form === 'tensors') checkOutputs(input.outputs ?? [], ['embedding']);
     const text = readTexts(input, MAX_CHARACTERS);
     const parameters = { normalize, dimensions, truncate };
-    return { rows: text.shape[0]!, splittable: true, tensors: { text }, parameters, outputs: [] };
+    return { rows: text.shape[0], splittable: true, tensors: { text }, parameters, outputs: [] };
   },
 
   present(_version, input, output, options) {
-    const vectors = output['embedding']!;
+    const vectors = output['embedding'];
     if (input.form === 'tensors') {
       const named = { embedding: vectors };
       return presentTensors({ output: named, wanted: input.outputs, oneRow: isOneText(input), options });

@@ -1,5 +1,6 @@
-import type { Dimension, Dtype, JsonValue, Signature, TensorSpec } from '@app/core';
+import type { DecodeOptions, Dimension, Dtype, JsonValue, Signature, TensorSpec } from '@app/core';
 import { batchLayoutOf } from './batch-layout';
+import { isFloat } from './floats';
 
 /** A JSON Schema (draft 2020-12), or a part of one. */
 export type Schema = { readonly [key: string]: JsonValue };
@@ -55,9 +56,12 @@ function tensorSchema({ dtype, shape }: TensorSpec, rows: Rows): Schema {
   return { description: `${dtype} [${written}]`, ...nestedOf(dtype, kept) };
 }
 
-/** One element of a tensor in JSON. */
-export function elementOf(dtype: Dtype): Schema {
-  return ELEMENTS[dtype];
+/** One element of a tensor in JSON; what a client may send is narrowed and widened by the input's options. */
+export function elementOf(dtype: Dtype, { coerce, nullAsNan, onNonFinite }: DecodeOptions = {}): Schema {
+  if (dtype === 'BOOL') return coerce ? { enum: [true, false, 0, 1] } : { type: 'boolean' };
+  if (!isFloat(dtype)) return ELEMENTS[dtype];
+  const numbers: Schema = onNonFinite === 'reject' ? { type: 'number' } : ELEMENTS[dtype];
+  return nullAsNan ? { anyOf: [numbers, { type: 'null' }] } : numbers;
 }
 
 const float: Schema = { anyOf: [{ type: 'number' }, { enum: ['NaN', 'Infinity', '-Infinity'] }] };

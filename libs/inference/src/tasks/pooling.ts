@@ -11,14 +11,14 @@ export function meanOf({ values, start, length, width }: TokenVectors): Float64A
   const sum = new Float64Array(width);
   for (let token = 0; token < length; token += 1) {
     const from = start + token * width;
-    for (let column = 0; column < width; column += 1) sum[column]! += values[from + column]!;
+    for (let column = 0; column < width; column += 1) sum[column] += values[from + column];
   }
   return length === 0 ? sum : sum.map((total) => total / length);
 }
 
 /** The first token's vector. */
 export function firstOf({ values, start, length, width }: TokenVectors): Float64Array {
-  return Float64Array.from({ length: width }, (_, column) => (length === 0 ? 0 : values[start + column]!));
+  return Float64Array.from({ length: width }, (_, column) => (length === 0 ? 0 : values[start + column]));
 }
 
 /** The vector scaled to Euclidean length 1, in double precision; a vector of zeros stays as it is. */

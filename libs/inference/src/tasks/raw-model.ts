@@ -19,7 +19,7 @@ export class RawModel implements OpenModel {
     const pieces = this.layout === 'single' && input.splittable ? rowsApart(input) : [input.tensors];
     const results: NamedTensors[] = [];
     for (const piece of pieces) results.push(await watch.measureRun(() => this.session.run(piece, input.outputs)));
-    const output = watch.measure('output', () => (pieces.length === 1 ? results[0]! : joined(results)));
+    const output = watch.measure('output', () => (pieces.length === 1 ? results[0] : joined(results)));
     return { output, ...watch.times() };
   }
 
@@ -35,9 +35,9 @@ function rowsApart({ rows, tensors }: TaskInput): readonly NamedTensors[] {
 }
 
 function joined(results: readonly NamedTensors[]): NamedTensors {
-  return mapTensors(results[0]!, (_, name) => {
-    results.forEach((result) => checkOutputRows(name, result[name]!, 1));
-    return concatRows(results.map((result) => result[name]!));
+  return mapTensors(results[0], (_, name) => {
+    results.forEach((result) => checkOutputRows(name, result[name], 1));
+    return concatRows(results.map((result) => result[name]));
   });
 }
 

@@ -1,5 +1,6 @@
 import { decodeElements, decodeNested, encodeNested, nestingDepth, ownValue } from '@app/core';
 import type { DecodeOptions, JsonRecord, JsonValue, NamedTensors, Signature, TensorSpec } from '@app/core';
+import type { Manifest } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layout';
 import { checkFields, checkOutputs, checkRowCount, invalidInput } from './refusals';
 import type { Answer, PredictInput, PredictOptions, TaskInput, TaskOutput } from './task';
@@ -19,21 +20,24 @@ export function prepareTensors(
   { inputs, outputs = [] }: TensorsForm,
   optionsOf: OptionsOf,
 ): TaskInput {
-  checkFields(
-    Object.keys(inputs),
-    signature.inputs.map(({ name }) => name),
-    'inputs',
-  );
-  checkOutputs(
-    outputs,
-    signature.outputs.map(({ name }) => name),
-  );
+  checkFields(Object.keys(inputs), namesOf(signature.inputs), 'inputs');
+  checkOutputs(outputs, namesOf(signature.outputs));
   const oneRow = leavesOutRows(signature, inputs);
   const tensors = Object.fromEntries(
     signature.inputs.map((input) => [input.name, decodeInput({ input, inputs, oneRow, options: optionsOf(input) })]),
   );
-  checkSymbols(signature.inputs, tensors);
+  checkSymbols(signature.inputs, tensors, 'inputs');
   return { ...rowsOf(signature, tensors), tensors, parameters: {}, outputs };
+}
+
+/** How JSON becomes elements of one input, by the manifest. */
+export function ownOptions({ inputs }: Manifest, name: string): DecodeOptions {
+  return Object.hasOwn(inputs, name) ? inputs[name] : {};
+}
+
+/** The names of inputs or outputs, in order. */
+export function namesOf(specs: readonly TensorSpec[]): readonly string[] {
+  return specs.map(({ name }) => name);
 }
 
 /** What an answer in the tensors form is made of. */
@@ -51,7 +55,7 @@ export interface TensorsAnswer {
 export function presentTensors({ output, wanted, oneRow, options }: TensorsAnswer): Answer {
   const names = wanted?.length ? wanted : Object.keys(output);
   const encode = (name: string): JsonValue => {
-    const tensor = output[name]!;
+    const tensor = output[name];
     if (!oneRow) return encodeNested(tensor, options);
     checkOutputRows(name, tensor, 1);
     return encodeNested(rowOf(tensor, 0), options);
@@ -80,16 +84,16 @@ function decodeInput({ input, inputs, oneRow, options }: InputValue): NamedTenso
 }
 
 /** Throws invalid_input where dimensions of one symbol differ; an engine finds that only inside the run, if at all. */
-export function checkSymbols(inputs: readonly TensorSpec[], tensors: NamedTensors): void {
+export function checkSymbols(inputs: readonly TensorSpec[], tensors: NamedTensors, path: string): void {
   const sizes = new Map<string, number>();
   for (const { name, shape } of inputs) {
     shape.forEach((symbol, dimension) => {
-      const size = tensors[name]!.shape[dimension]!;
+      const size = tensors[name].shape[dimension];
       if (typeof symbol === 'number' || symbol === '') return;
       const known = sizes.get(symbol) ?? size;
       if (known !== size) {
         const message = `Dimension ${dimension} of "${name}" is ${size}; others of the same symbol "${symbol}" are ${known}.`;
-        throw invalidInput({ field: `inputs.${name}`, code: 'shape_mismatch', message });
+        throw invalidInput({ field: `${path}.${name}`, code: 'shape_mismatch', message });
       }
       sizes.set(symbol, known);
     });
@@ -99,7 +103,7 @@ export function checkSymbols(inputs: readonly TensorSpec[], tensors: NamedTensor
 /** Inputs that stack rows must have equally many of them; unnamed dimensions that differ are not rows at all. */
 function rowsOf(signature: Signature, tensors: NamedTensors): Pick<TaskInput, 'rows' | 'splittable'> {
   if (batchLayoutOf(signature) !== 'stacked') return { rows: 1, splittable: false };
-  const counts = new Set(Object.values(tensors).map((tensor) => tensor.shape[0]!));
+  const counts = new Set(Object.values(tensors).map((tensor) => tensor.shape[0]));
   if (counts.size !== 1) return { rows: 1, splittable: false };
   const [rows] = [...counts] as [number];
   checkRowCount(rows, 'inputs');

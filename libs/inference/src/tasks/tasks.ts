@@ -1,5 +1,6 @@
 import type { TaskName } from '@app/model-registry';
 import { embedding } from './embedding';
+import { tabular } from './tabular';
 import type { Task } from './task';
 import { tensors } from './tensors';
 import { textClassification } from './text-classification';
@@ -7,7 +8,7 @@ import { textClassification } from './text-classification';
 const TASKS: Readonly<Record<TaskName, Task>> = {
   'text-classification': textClassification,
   embedding,
-  tabular: tensors,
+  tabular,
   tensors,
 };
 

@@ -1,11 +1,11 @@
 import { decodeElements, encodeNested, ownValue } from '@app/core';
-import type { DecodeOptions, JsonRecord, JsonValue, Signature, Tensor, TensorSpec } from '@app/core';
+import type { JsonRecord, JsonValue, Signature, Tensor, TensorSpec } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layout';
 import { document, objectOf, tensorSchemas, tensorsFormSchemas } from './json-schema';
 import { optionsSchema, readOptions } from './options';
 import { RawModel } from './raw-model';
-import { checkSymbols, leavesOutRows, prepareTensors, presentTensors } from './raw-tensors';
+import { checkSymbols, leavesOutRows, namesOf, ownOptions, prepareTensors, presentTensors } from './raw-tensors';
 import { checkFields, checkRowCount } from './refusals';
 import type { PredictOptions, Task, TaskInput, TaskOutput } from './task';
 
@@ -18,7 +18,7 @@ export const tensors: Task = {
   prepare(version, input, options) {
     readOptions(options, OPTIONS);
     if (input.form === 'rows') return prepareRows(version, input.rows);
-    return prepareTensors(version.signature, input, (spec) => inputOptions(version, spec.name));
+    return prepareTensors(version.signature, input, (spec) => ownOptions(version.manifest, spec.name));
   },
 
   present({ signature }, input, output, options) {
@@ -43,26 +43,21 @@ export const tensors: Task = {
   open: (_version, session) => Promise.resolve(new RawModel(session)),
 };
 
-/** How JSON becomes elements of one input, by the manifest. */
-export function inputOptions({ manifest }: ModelVersion, name: string): DecodeOptions {
-  return Object.hasOwn(manifest.inputs, name) ? manifest.inputs[name]! : {};
-}
-
 function prepareRows(version: ModelVersion, rows: readonly JsonRecord[]): TaskInput {
   const { inputs } = version.signature;
   const whole = batchLayoutOf(version.signature) === 'whole';
   checkRowCount(rows.length, 'rows', whole ? 1 : undefined);
-  const names = inputs.map(({ name }) => name);
+  const names = namesOf(inputs);
   rows.forEach((row, index) => checkFields(Object.keys(row), names, `rows[${index}]`));
   const decode = (input: TensorSpec): Tensor => {
     const fieldOf = (row: number): string => `rows[${row}].${input.name}`;
     const target = { dtype: input.dtype, shape: whole ? input.shape : rowShapeOf(input), fieldOf };
     const values = rows.map((row) => ownValue(row, input.name));
-    const stacked = decodeElements(target, values, inputOptions(version, input.name));
+    const stacked = decodeElements(target, values, ownOptions(version.manifest, input.name));
     return whole ? rowOf(stacked, 0) : stacked;
   };
   const tensors = Object.fromEntries(inputs.map((input) => [input.name, decode(input)]));
-  checkSymbols(inputs, tensors);
+  checkSymbols(inputs, tensors, 'rows[0]');
   return { rows: rows.length, splittable: !whole, tensors, parameters: {}, outputs: [] };
 }
 
@@ -74,12 +69,12 @@ interface RowsAnswer {
 
 /** A row is written on its own, so that it reads the same whatever its neighbours are. */
 function presentRows(signature: Signature, { rows, output, options }: RowsAnswer): readonly JsonValue[] {
-  const names = signature.outputs.map(({ name }) => name);
+  const names = namesOf(signature.outputs);
   if (batchLayoutOf(signature) === 'whole') {
-    return [Object.fromEntries(names.map((name) => [name, encodeNested(output[name]!, options)]))];
+    return [Object.fromEntries(names.map((name) => [name, encodeNested(output[name], options)]))];
   }
-  names.forEach((name) => checkOutputRows(name, output[name]!, rows));
+  names.forEach((name) => checkOutputRows(name, output[name], rows));
   return Array.from({ length: rows }, (_, row) =>
-    Object.fromEntries(names.map((name) => [name, encodeNested(rowOf(output[name]!, row), options)])),
+    Object.fromEntries(names.map((name) => [name, encodeNested(rowOf(output[name], row), options)])),
   );
 }

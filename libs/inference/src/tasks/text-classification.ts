@@ -29,13 +29,13 @@ export const textClassification: Task = {
     if (input.form === 'tensors') checkOutputs(input.outputs ?? [], ['label', 'score']);
     const text = readTexts(input, MAX_CHARACTERS);
     const parameters = { top_k, temperature, truncate };
-    return { rows: text.shape[0]!, splittable: true, tensors: { text }, parameters, outputs: [] };
+    return { rows: text.shape[0], splittable: true, tensors: { text }, parameters, outputs: [] };
   },
 
   present(version, input, output, options) {
     const label = labelsOf(version, output);
     if (input.form === 'rows') return { form: 'rows', rows: predictionsOf(label, output) };
-    const named = { label, score: output['score']! };
+    const named = { label, score: output['score'] };
     return presentTensors({ output: named, wanted: input.outputs, oneRow: isOneText(input), options });
   },
 
@@ -56,21 +56,21 @@ export const textClassification: Task = {
 
 /** The names of `class_index`, BYTES of the same shape; `LABEL_<index>` where the model names none. */
 function labelsOf({ text }: ModelVersion, output: TaskOutput): Tensor {
-  const indexes = output['class_index']!;
+  const indexes = output['class_index'];
   const labels = Array.from(viewOf(indexes, 'INT32'), (index) => text?.classes[index] ?? `LABEL_${index}`);
   return tensorOf('BYTES', indexes.shape, labels);
 }
 
 function predictionsOf(label: Tensor, output: TaskOutput): readonly JsonValue[] {
-  const [labels, indexes] = [textsOf(label), viewOf(output['class_index']!, 'INT32')];
-  const scores = viewOf(output['score']!, 'FP64');
-  const [tokens, truncated] = [viewOf(output['tokens']!, 'INT32'), viewOf(output['truncated']!, 'BOOL')];
+  const [labels, indexes] = [textsOf(label), viewOf(output['class_index'], 'INT32')];
+  const scores = viewOf(output['score'], 'FP64');
+  const [tokens, truncated] = [viewOf(output['tokens'], 'INT32'), viewOf(output['truncated'], 'BOOL')];
   const [rows = 0, count = 0] = label.shape;
   return Array.from({ length: rows }, (_, row) => ({
     predictions: Array.from({ length: count }, (_, rank) => {
       const at = row * count + rank;
-      const metadata = { index: indexes[at]!, tokens: tokens[row]!, truncated: truncated[row] !== 0 };
-      return { label: labels[at]!, score: scores[at]!, metadata };
+      const metadata = { index: indexes[at], tokens: tokens[row], truncated: truncated[row] !== 0 };
+      return { label: labels[at], score: scores[at], metadata };
     }),
   }));
 }
@@ -97,7 +97,7 @@ class ScoreDecoder implements TextDecoder {
       take: ({ row, values }) => {
         const scores = scoresOf(values, rules);
         best[row] = bestOf(scores, Number(parameters['top_k']));
-        results[row] = best[row].map((index) => scores[index]!);
+        results[row] = best[row].map((index) => scores[index]);
       },
       finish: () => tableOf(best, results),
     };

@@ -4,6 +4,7 @@ import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows } from './batch-layout';
 import { Stopwatch } from './stopwatch';
 import type { EngineSession, OpenModel, TaskInput, Usage } from './task';
+import { floatsOf, isFloat } from './floats';
 import { feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
 import type { SequenceLimits, TextGroup } from './text-runs';
 import { Tokenizer } from './tokenizer';
@@ -83,7 +84,7 @@ export class TextModel implements OpenModel {
   }
 
   private encode({ tensors, parameters }: TaskInput): readonly Encoding[] {
-    const encodings = textsOf(tensors['text']!).map((text) => this.tokenizer.encode(text));
+    const encodings = textsOf(tensors['text']).map((text) => this.tokenizer.encode(text));
     if (parameters['truncate'] !== false || !encodings.some(({ truncated }) => truncated)) return encodings;
     const message = `A text is longer than the ${this.limits.maxTokens} tokens that the model reads. Shorten it, or send truncate: true.`;
     throw new QuaysideError('context_length_exceeded', message);
@@ -93,7 +94,7 @@ export class TextModel implements OpenModel {
     const { session, decoder } = this.parts;
     const feeds = watch.measure('input', () => feedsOf(group, session.signature.inputs, this.tokenizer.settings));
     const outputs = await watch.measureRun(() => session.run(feeds, [decoder.output]));
-    const output = outputs[decoder.output]!;
+    const output = outputs[decoder.output];
     checkOutputRows(decoder.output, output, group.rows.length);
     return output;
   }
@@ -104,8 +105,8 @@ export class TextModel implements OpenModel {
     return rows.map((row, index) => ({
       row,
       length,
-      tokens: encodings[index]!.ids.length,
-      paddingBefore: paddingBefore(encodings[index]!, length, this.tokenizer.settings.paddingSide),
+      tokens: encodings[index].ids.length,
+      paddingBefore: paddingBefore(encodings[index], length, this.tokenizer.settings.paddingSide),
       values: values.subarray(index * size, (index + 1) * size),
     }));
   }
@@ -114,7 +115,7 @@ export class TextModel implements OpenModel {
 /** Sums what `TextModel` counts: `tokens` and `truncated`. */
 export function usageOf(output: NamedTensors): Usage {
   const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0);
-  return { tokens: sum(viewOf(output['tokens']!, 'INT32')), truncated: sum(viewOf(output['truncated']!, 'BOOL')) };
+  return { tokens: sum(viewOf(output['tokens'], 'INT32')), truncated: sum(viewOf(output['truncated'], 'BOOL')) };
 }
 
 /** The output a text task reads: the one of that name, else the first of floats with that many dimensions. */
@@ -123,7 +124,7 @@ export function floatOutput(
   rank: number,
   preferred: readonly string[],
 ): TensorSpec | undefined {
-  const fitting = outputs.filter(({ dtype, shape }) => FLOATS.includes(dtype) && shape.length === rank);
+  const fitting = outputs.filter(({ dtype, shape }) => isFloat(dtype) && shape.length === rank);
   return fitting.find(({ name }) => preferred.includes(name)) ?? fitting[0];
 }
 
@@ -131,8 +132,6 @@ export function floatOutput(
 export function unfit(message: string): QuaysideError {
   return new QuaysideError('model_load_failed', message);
 }
-
-const FLOATS: readonly string[] = ['FP16', 'FP32', 'FP64'];
 
 function limitsOf({ signature }: EngineSession, maxTokens: number): SequenceLimits {
   const foreign = signature.inputs.find((input) => !isTextFeed(input));
@@ -159,14 +158,4 @@ function countsOf(encodings: readonly Encoding[]): NamedTensors {
       encodings.map(({ truncated }) => truncated),
     ),
   };
-}
-
-// TypeScript's library for ES2024 does not know Float16Array, which Node 24 has.
-const { Float16Array } = globalThis as unknown as { Float16Array: Float32ArrayConstructor };
-
-function floatsOf(tensor: Tensor): Float32Array | Float64Array {
-  if (tensor.dtype === 'FP64') return viewOf(tensor, 'FP64');
-  if (tensor.dtype === 'FP32') return viewOf(tensor, 'FP32');
-  const { buffer, byteOffset, length } = viewOf(tensor, 'FP16');
-  return new Float16Array(buffer, byteOffset, length);
 }

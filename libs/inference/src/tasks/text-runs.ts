@@ -39,7 +39,7 @@ export interface TextGroup {
  * a row that is longer than a run should be runs alone.
  */
 export function planRuns(encodings: readonly Encoding[], limits: SequenceLimits): readonly TextGroup[] {
-  const lengthOf = (row: number): number => paddedLength(encodings[row]!.ids.length, limits);
+  const lengthOf = (row: number): number => paddedLength(encodings[row].ids.length, limits);
   const groups: number[][] = [];
   let ownTokens = 0;
   for (const row of encodings.map((_, index) => index).sort((a, b) => lengthOf(a) - lengthOf(b) || a - b)) {
@@ -53,7 +53,7 @@ export function planRuns(encodings: readonly Encoding[], limits: SequenceLimits)
   }
   return groups.map((rows) => ({
     rows,
-    encodings: rows.map((row) => encodings[row]!),
+    encodings: rows.map((row) => encodings[row]),
     length: lengthOf(rows.at(-1)!),
   }));
 }
@@ -67,9 +67,9 @@ export function paddingBefore(encoding: Encoding, length: number, side: Tokenize
 type Filler = (encoding: Encoding, token: number) => number;
 
 const FILLERS: Readonly<Record<string, { readonly own: Filler; readonly padding: (padId: number) => number }>> = {
-  input_ids: { own: (encoding, token) => encoding.ids[token]!, padding: (padId) => padId },
+  input_ids: { own: (encoding, token) => encoding.ids[token], padding: (padId) => padId },
   attention_mask: { own: () => 1, padding: () => 0 },
-  token_type_ids: { own: (encoding, token) => encoding.typeIds[token]!, padding: () => 0 },
+  token_type_ids: { own: (encoding, token) => encoding.typeIds[token], padding: () => 0 },
   position_ids: { own: (_, token) => token, padding: () => 0 },
 };
 
@@ -84,7 +84,7 @@ export function feedsOf(group: TextGroup, inputs: readonly TensorSpec[], setting
 }
 
 function feedOf(group: TextGroup, { name, dtype }: TensorSpec, settings: TokenizerSettings): Tensor {
-  const { own, padding } = FILLERS[name]!;
+  const { own, padding } = FILLERS[name];
   const { encodings, length } = group;
   const values = new Array<number>(encodings.length * length).fill(padding(settings.padId));
   encodings.forEach((encoding, row) => {
@@ -98,7 +98,7 @@ function feedOf(group: TextGroup, { name, dtype }: TensorSpec, settings: Tokeniz
 /** Filled in a loop: `BigInt64Array.from` takes several times as long. */
 function bigIntsOf(values: readonly number[]): BigInt64Array {
   const ids = new BigInt64Array(values.length);
-  for (let index = 0; index < values.length; index += 1) ids[index] = BigInt(values[index]!);
+  for (let index = 0; index < values.length; index += 1) ids[index] = BigInt(values[index]);
   return ids;
 }
 
