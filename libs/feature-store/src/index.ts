@@ -1,1 +1,2 @@
 export { FeatureStore, PassThroughFeatureStore } from './feature-store';
+export { FeatureStoreModule } from './feature-store.module';

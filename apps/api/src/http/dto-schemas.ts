@@ -41,9 +41,16 @@ export function dtoSchemas(): Readonly<Record<string, DtoSchema>> {
       [IS_INT]: { type: 'integer' },
     },
   }) as Record<string, DtoSchema>;
-  return Object.fromEntries(
-    Object.entries(schemas).map(([name, schema]) => [name, { additionalProperties: false, ...schema }]),
-  );
+  return Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, completed(schema)]));
+}
+
+/** What decorators cannot say: no other fields, and fields that may be null are there all the same. */
+function completed(schema: DtoSchema): DtoSchema {
+  const { properties = {}, required = [] } = schema;
+  const isRequired = (name: string): boolean =>
+    properties[name]?.['nullable'] === true || (required as readonly string[]).includes(name);
+  const names = Object.keys(properties).filter(isRequired);
+  return { additionalProperties: false, ...schema, ...(names.length > 0 && { required: names }) };
 }
 
 function textSchema({ min, max }: Limits): { type: 'string'; minLength: number; maxLength: number } {

@@ -42,6 +42,14 @@ export function Optional(): PropertyDecorator {
   return ValidateIf((_object, value) => value !== undefined);
 }
 
+/** The field is always there, and may be null. For answers; no request takes null. */
+export function Nullable(): PropertyDecorator {
+  return applyDecorators(
+    ValidateIf((_object, value) => value !== null),
+    JSONSchema({ nullable: true }) as PropertyDecorator,
+  );
+}
+
 /** One object of a DTO class. */
 export function Nested(type: new () => object): PropertyDecorator {
   return applyDecorators(

@@ -2,6 +2,7 @@ import { InferenceService } from '@app/inference';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { TakesTensors } from '../http/body.guard';
 import { type Call, CurrentCall } from '../http/call';
+import { Operation } from '../openapi/operation';
 import { EmbedRequest, EmbedResponse } from './embed.dto';
 
 /** Texts to vectors. */
@@ -12,6 +13,7 @@ export class EmbedController {
   /** One vector per text, in order. */
   @Post('embed')
   @HttpCode(200)
+  @Operation('embed')
   @TakesTensors()
   async embed(@Body() body: EmbedRequest, @CurrentCall() call: Call): Promise<EmbedResponse> {
     const { text, model_id, normalize, truncate, dimensions } = body;

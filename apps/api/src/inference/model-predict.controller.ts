@@ -2,6 +2,7 @@ import { InferenceService, type PredictInput, type Prediction } from '@app/infer
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
 import { TakesTensors } from '../http/body.guard';
 import { type Call, CurrentCall } from '../http/call';
+import { Operation } from '../openapi/operation';
 import { ModelPredictBodyPipe } from './model-predict-body.pipe';
 import { RowsRequest, RowsResponse, TensorsRequest, TensorsResponse } from './model-predict.dto';
 
@@ -13,6 +14,7 @@ export class ModelPredictController {
   /** Rows give rows, tensors give tensors. */
   @Post('predict')
   @HttpCode(200)
+  @Operation('predictModel')
   @TakesTensors()
   async predict(
     @Param('model') model: string,

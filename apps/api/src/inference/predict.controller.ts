@@ -1,6 +1,7 @@
 import { InferenceService } from '@app/inference';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { type Call, CurrentCall } from '../http/call';
+import { Operation } from '../openapi/operation';
 import { PredictRequest, PredictResponse } from './predict.dto';
 
 /** The contract of the reference system, field by field. */
@@ -11,6 +12,7 @@ export class PredictController {
   /** The best classes of one text. */
   @Post('predict')
   @HttpCode(200)
+  @Operation('predict')
   async predict(@Body() body: PredictRequest, @CurrentCall() call: Call): Promise<PredictResponse> {
     const { text, model_id, top_k, temperature } = body;
     const prediction = await this.inference.predict({
@@ -20,7 +22,7 @@ export class PredictController {
       options: { top_k, temperature },
       context: call.context,
     });
-    const [row] = prediction.rows as [Pick<PredictResponse, 'predictions'>];
+    const [row] = prediction.rows as unknown as [Pick<PredictResponse, 'predictions'>];
     const latency_ms = call.answered(prediction);
     return { predictions: row.predictions, latency_ms, model_version: prediction.version.version };
   }

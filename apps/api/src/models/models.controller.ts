@@ -1,0 +1,55 @@
+import { QuaysideError, parseModelReference } from '@app/core';
+import { InferenceService } from '@app/inference';
+import { ModelRegistry, type ModelStatus, type VersionStatus } from '@app/model-registry';
+import { Controller, Get, Param } from '@nestjs/common';
+import { Operation } from '../openapi/operation';
+import { describeModel } from './describe-model';
+import { ModelDescription, ModelList, ModelSchemaResponse } from './models.dto';
+
+/** Which models there are, and what each takes and gives. */
+@Controller('v1/models')
+export class ModelsController {
+  constructor(
+    private readonly registry: ModelRegistry,
+    private readonly inference: InferenceService,
+  ) {}
+
+  /** Every model, in order of its name. */
+  @Get()
+  @Operation('listModels')
+  list(): ModelList {
+    const data = this.registry.list().map((status) => describeModel(status.model, status, answering(status)));
+    return { object: 'list', data };
+  }
+
+  /** One model, also one that failed to load. */
+  @Get(':model')
+  @Operation('describeModel')
+  describe(@Param('model') id: string): ModelDescription {
+    const { model, version } = parseModelReference(id);
+    const status = this.registry.list().find((each) => each.model === model);
+    if (!status) throw new QuaysideError('model_not_found', 'No model has this name. GET /v1/models lists all.');
+    return describeModel(id, status, version === undefined ? answering(status) : named(status, version));
+  }
+
+  /** JSON Schemas for the generic predict route. */
+  @Get(':model/schema')
+  @Operation('describeModelSchema')
+  schema(@Param('model') id: string): ModelSchemaResponse {
+    const { version, schema } = this.inference.schema(id);
+    return { model: version.model, model_version: version.version, task: version.task, schemas: schema };
+  }
+}
+
+/** The version that answers by default; without one, the newest. */
+function answering({ versions, defaultVersion }: ModelStatus): VersionStatus | undefined {
+  return versions.find(({ version }) => version === defaultVersion) ?? versions.at(-1);
+}
+
+function named({ model, versions, labels }: ModelStatus, name: string): VersionStatus {
+  const meant = Object.hasOwn(labels, name) ? labels[name] : name;
+  const status = versions.find(({ version }) => version === meant);
+  if (status) return status;
+  const known = versions.map(({ version }) => version).join(', ');
+  throw new QuaysideError('model_version_not_found', `Model "${model}" has no such version or label. It has: ${known}.`);
+}

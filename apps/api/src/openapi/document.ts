@@ -1,0 +1,142 @@
+import type { ErrorCode } from '@app/core';
+import { productVersion } from '@app/observability';
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { SCHEMA_PREFIX } from '../http/dto';
+import { dtoSchemas } from '../http/dto-schemas';
+import { HTTP_ERRORS } from '../http/http-errors';
+import {
+  ANY_HEADERS,
+  ERROR_EXAMPLES,
+  HEADERS,
+  type HeaderName,
+  INFERENCE_HEADERS,
+  PARAMETERS,
+  type ParameterName,
+  errorHeaders,
+} from './components';
+import { toOpenApiSchema } from './openapi-schema';
+import { OPERATIONS, type OperationText, TAGS } from './operations';
+
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+type Parameters = NonNullable<Operation['parameters']>;
+type Responses = Operation['responses'];
+type Examples = Readonly<Record<string, object>>;
+type DtoType = new () => object;
+
+const DESCRIPTION = `Predictions of ONNX models over REST.
+
+Every answer has \`X-Request-ID\` and \`X-Trace-ID\`. Every answer that is not a success has the body \`ErrorResponse\`, with a
+code of the error catalogue. A path that does not exist is 404 \`route_not_found\`; a path that does not take the method is 405
+\`method_not_allowed\`, with \`Allow\`.`;
+
+/** The OpenAPI 3.0.3 document of an application: routes from its controllers, schemas from its DTO classes, the rest from `OPERATIONS`. */
+export function buildDocument(app: INestApplication): OpenAPIObject {
+  const scanned = SwaggerModule.createDocument(app, base());
+  const paths = mapValues(scanned.paths, (path) => mapValues(path as Record<string, Operation>, describe));
+  const components = {
+    schemas: mapValues(dtoSchemas(), toOpenApiSchema),
+    headers: HEADERS,
+    parameters: mapEntries(PARAMETERS, (name, parameter) => ({ name, ...parameter })),
+    examples: ERROR_EXAMPLES,
+  };
+  return { ...scanned, paths, components } as unknown as OpenAPIObject;
+}
+
+function base(): Omit<OpenAPIObject, 'paths'> {
+  const builder = new DocumentBuilder()
+    .setOpenAPIVersion('3.0.3')
+    .setTitle('Quayside')
+    .setDescription(DESCRIPTION)
+    .setVersion(productVersion())
+    .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+    .addServer('/', 'This server');
+  for (const [name, description] of Object.entries(TAGS)) builder.addTag(name, description);
+  return builder.build();
+}
+
+function describe(operation: Operation): object {
+  const { operationId, parameters = [] } = operation;
+  const text = (OPERATIONS as Readonly<Record<string, OperationText>>)[operationId ?? ''];
+  if (!text) throw new Error(`A route has no entry in OPERATIONS: ${operationId ?? 'it has no @Operation()'}.`);
+  return {
+    operationId,
+    tags: [text.tag],
+    summary: text.summary,
+    description: text.description,
+    security: [],
+    parameters: [...describeParameters(parameters), ...headerParameters(text)],
+    ...(text.body && { requestBody: requestBody(text.body, text) }),
+    responses: { 200: success(text), ...failures(text.errors) },
+  };
+}
+
+function describeParameters(parameters: Parameters): object[] {
+  return parameters.map((parameter) => ({
+    ...parameter,
+    description: 'The model: `name`, `name@version` or `name@label`; `@` may be sent as `%40`.',
+    example: 'banking-intents',
+  }));
+}
+
+function headerParameters({ body }: OperationText): object[] {
+  const names: ParameterName[] = [
+    'X-Request-ID',
+    'traceparent',
+    'X-Request-Timeout-Ms',
+    ...(body ? (['Content-Encoding'] as const) : []),
+  ];
+  return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
+}
+
+function requestBody(types: readonly DtoType[], { examples }: OperationText): object {
+  const requests = mapValues(examples, ({ summary, request }) => ({ summary, value: request }));
+  return { required: true, content: json(types, requests) };
+}
+
+function success({ answers, answer, examples, isInference }: OperationText): object {
+  const values = mapValues(examples, (example) => ({ summary: example.summary, value: example.answer }));
+  const names = isInference ? [...ANY_HEADERS, ...INFERENCE_HEADERS] : ANY_HEADERS;
+  return { description: answers, headers: headerRefs(names), content: json(answer, values) };
+}
+
+/** A response for each status, with an example for each code of it. */
+function failures(codes: readonly ErrorCode[]): Responses {
+  const byStatus = Map.groupBy(codes, (code) => HTTP_ERRORS[code].status);
+  return Object.fromEntries([...byStatus].map(([status, ofStatus]) => [status, failure(ofStatus)])) as Responses;
+}
+
+function failure(codes: readonly ErrorCode[]): object {
+  const examples = Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]));
+  const description = codes.map((code) => `\`${code}\``).join(', ');
+  const schema = { $ref: `${SCHEMA_PREFIX}ErrorResponse` };
+  return {
+    description,
+    headers: headerRefs(errorHeaders(codes)),
+    content: { 'application/json': { schema, examples } },
+  };
+}
+
+function headerRefs(names: readonly HeaderName[]): object {
+  return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
+}
+
+function json(types: readonly DtoType[], examples: Examples): object {
+  const refs = types.map(({ name }) => ({ $ref: SCHEMA_PREFIX + name }));
+  const schema = refs.length > 1 ? { oneOf: refs } : (refs[0] ?? { type: 'object' });
+  return { 'application/json': { schema, ...(Object.keys(examples).length > 0 && { examples }) } };
+}
+
+function mapValues<Value, Mapped>(
+  record: Readonly<Record<string, Value>>,
+  map: (value: Value) => Mapped,
+): Record<string, Mapped> {
+  return mapEntries(record, (_key, value) => map(value));
+}
+
+function mapEntries<Value, Mapped>(
+  record: Readonly<Record<string, Value>>,
+  map: (key: string, value: Value) => Mapped,
+): Record<string, Mapped> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(key, value)]));
+}

@@ -1,0 +1,211 @@
+import type { ErrorCode } from '@app/core';
+import { ProbeResponse } from '../health/health.dto';
+import { EmbedRequest, EmbedResponse } from '../inference/embed.dto';
+import { RowsRequest, RowsResponse, TensorsRequest, TensorsResponse } from '../inference/model-predict.dto';
+import { PredictRequest, PredictResponse } from '../inference/predict.dto';
+import { ModelDescription, ModelList, ModelSchemaResponse } from '../models/models.dto';
+import { ServerDescription } from './about.dto';
+import { EXAMPLES } from './examples';
+
+/** Groups of operations, in the order in which they are shown. */
+export const TAGS = {
+  inference: 'Predictions.',
+  models: 'Which models there are, and what each takes and gives.',
+  health: 'What an orchestrator asks.',
+  about: 'The server itself.',
+} as const;
+
+/** What the document says of one operation, beside what it finds in the controller. */
+export interface OperationText {
+  readonly tag: keyof typeof TAGS;
+  readonly summary: string;
+  readonly description: string;
+  /** Classes of the body, if there is one; of several, it is one. */
+  readonly body?: readonly DtoType[];
+  /** What 200 means, and the classes of its body. */
+  readonly answers: string;
+  readonly answer: readonly DtoType[];
+  /** Whether 200 carries the headers of a prediction. */
+  readonly isInference?: boolean;
+  /** Requests and their answers by name: each request gets that answer from the models of the default install. */
+  readonly examples: Readonly<
+    Record<string, { readonly summary: string; readonly request?: unknown; readonly answer: unknown }>
+  >;
+  /** Every code that the operation can answer. */
+  readonly errors: readonly ErrorCode[];
+}
+
+type DtoType = new () => object;
+
+/** What any operation can answer. */
+const ANY = [
+  'malformed_http',
+  'invalid_request',
+  'request_timeout',
+  'expectation_failed',
+  'headers_too_large',
+  'internal',
+  'shutting_down',
+] as const satisfies readonly ErrorCode[];
+
+/** What reading a JSON body can end in. */
+const BODY = [
+  'body_too_large',
+  'unsupported_encoding',
+  'unsupported_media_type',
+  'invalid_encoding',
+  'invalid_utf8',
+  'invalid_json',
+  'json_too_deep',
+  'json_too_many_keys',
+  'forbidden_key',
+] as const satisfies readonly ErrorCode[];
+
+/** What a prediction can end in, whatever the task. */
+const PREDICTION = [
+  'invalid_input',
+  'model_not_found',
+  'model_not_ready',
+  'model_unavailable',
+  'model_capacity',
+  'overloaded',
+  'deadline_exceeded',
+  'executor_crashed',
+  'inference_failed',
+  'non_finite_output',
+] as const satisfies readonly ErrorCode[];
+
+const PROBE_ERRORS = [...ANY, 'not_ready'] as const satisfies readonly ErrorCode[];
+
+/** Every operation of the server by its id. Ids are final: generated clients name their methods after them. */
+export const OPERATIONS = {
+  predict: {
+    tag: 'inference',
+    summary: 'Classify a text',
+    description:
+      'The best classes of one text. Takes models of the task `text-classification`, in their default version; for other ' +
+      'models, versions and options there is `POST /v1/models/{model}/predict`.',
+    body: [PredictRequest],
+    answers: 'The best classes, with exactly these three keys.',
+    answer: [PredictResponse],
+    isInference: true,
+    examples: EXAMPLES.predict,
+    errors: [...ANY, ...BODY, ...PREDICTION, 'task_mismatch'],
+  },
+  embed: {
+    tag: 'inference',
+    summary: 'Turn texts into vectors',
+    description: 'One vector per text, in order. Takes models of the task `embedding`.',
+    body: [EmbedRequest],
+    answers: 'The vectors.',
+    answer: [EmbedResponse],
+    isInference: true,
+    examples: EXAMPLES.embed,
+    errors: [
+      ...ANY,
+      ...BODY,
+      ...PREDICTION,
+      'model_version_not_found',
+      'task_mismatch',
+      'unsupported_option',
+      'context_length_exceeded',
+    ],
+  },
+  predictModel: {
+    tag: 'inference',
+    summary: 'Run any model',
+    description:
+      'Any model, in plain JSON: `rows` of named fields, or whole `inputs` by name. What a model takes and gives is told by ' +
+      '`GET /v1/models/{model}/schema`. Numbers come back as they are: 64-bit integers beyond 2^53 - 1, NaN and ' +
+      'infinities travel as strings.',
+    body: [RowsRequest, TensorsRequest],
+    answers: 'The outputs, in the form of the request.',
+    answer: [RowsResponse, TensorsResponse],
+    isInference: true,
+    examples: EXAMPLES.predictModel,
+    errors: [
+      ...ANY,
+      ...BODY,
+      ...PREDICTION,
+      'model_version_not_found',
+      'unsupported_option',
+      'context_length_exceeded',
+    ],
+  },
+  listModels: {
+    tag: 'models',
+    summary: 'List the models',
+    description: 'Every model, in order of its name, with its versions and what it takes and gives.',
+    answers: 'The models.',
+    answer: [ModelList],
+    examples: {},
+    errors: [...ANY],
+  },
+  describeModel: {
+    tag: 'models',
+    summary: 'Describe a model',
+    description: 'One model, also one that failed to load. `name@version` describes that version.',
+    answers: 'The model.',
+    answer: [ModelDescription],
+    examples: {},
+    errors: [...ANY, 'model_not_found', 'model_version_not_found'],
+  },
+  describeModelSchema: {
+    tag: 'models',
+    summary: 'Tell what a model takes and gives',
+    description: 'JSON Schemas for the parts of `POST /v1/models/{model}/predict`. The model need not be loaded.',
+    answers: 'The schemas.',
+    answer: [ModelSchemaResponse],
+    examples: {},
+    errors: [...ANY, 'model_not_found', 'model_version_not_found', 'model_unavailable'],
+  },
+  health: {
+    tag: 'health',
+    summary: 'Must the process be restarted?',
+    description: 'Answers 200 as long as the process can answer at all, whatever the state of models and executors.',
+    answers: 'It must not.',
+    answer: [ProbeResponse],
+    examples: {},
+    errors: [...ANY],
+  },
+  startup: {
+    tag: 'health',
+    summary: 'Has it come up?',
+    description: 'Answers 200 once every pinned model has been ready, and from then on.',
+    answers: 'It has.',
+    answer: [ProbeResponse],
+    examples: {},
+    errors: PROBE_ERRORS,
+  },
+  ready: {
+    tag: 'health',
+    summary: 'May it get traffic?',
+    description:
+      'Answers 200 while every pinned model is loaded and warm, an executor is healthy and no stop was asked for.',
+    answers: 'It may.',
+    answer: [ProbeResponse],
+    examples: {},
+    errors: PROBE_ERRORS,
+  },
+  describeServer: {
+    tag: 'about',
+    summary: 'Tell where things are',
+    description: 'Name and version of the server, and the paths to start from.',
+    answers: 'Where things are.',
+    answer: [ServerDescription],
+    examples: {},
+    errors: [...ANY],
+  },
+  describeApi: {
+    tag: 'about',
+    summary: 'Get this document',
+    description: 'This document. Loading a model does not change it; `GET /docs` shows it.',
+    answers: 'An OpenAPI 3.0.3 document.',
+    answer: [],
+    examples: {},
+    errors: [...ANY],
+  },
+} as const satisfies Record<string, OperationText>;
+
+/** Id of an operation. */
+export type OperationId = keyof typeof OPERATIONS;
