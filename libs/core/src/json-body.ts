@@ -20,7 +20,14 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const CAPITAL_I = 0x49;
 const CAPITAL_N = 0x4e;
-/** "constructor" with every letter as \uXXXX. */
+/** 1 for the bytes above, at which the scan stops; most bytes of numbers and between tokens are not among them. */
+const STOPS = new Uint8Array(256);
+for (const byte of [QUOTE, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE, CAPITAL_I, CAPITAL_N]) {
+  STOPS[byte] = 1;
+}
+/** Strings are searched byte by byte up to here, then natively: a call costs as much as some tens of bytes. */
+const SHORT_STRING = 64;
+/** `constructor` with every letter as a `\u` escape. */
 const MAX_ESCAPED_KEY = 'constructor'.length * 6;
 
 /**
@@ -31,11 +38,11 @@ const MAX_ESCAPED_KEY = 'constructor'.length * 6;
 export function parseJsonBody(body: Uint8Array, limits: JsonLimits = DEFAULT_LIMITS): unknown {
   if (!isUtf8(body)) throw new QuaysideError('invalid_utf8', 'The body is not valid UTF-8. Send JSON in UTF-8.');
   const bytes = hasByteOrderMark(body) ? body.subarray(3) : body;
-  const { hasBareNonFinite } = scanStructure(bytes, limits);
+  checkStructure(bytes, limits);
   try {
-    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')) as unknown;
+    return JSON.parse(asBuffer(bytes).toString('utf8')) as unknown;
   } catch {
-    throw invalidJson(bytes, hasBareNonFinite);
+    throw invalidJson(bytes.length === 0 ? 'It is empty: send a JSON value.' : undefined);
   }
 }
 
@@ -43,87 +50,84 @@ function hasByteOrderMark(bytes: Uint8Array): boolean {
   return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
 }
 
-function invalidJson(bytes: Uint8Array, hasBareNonFinite: boolean): QuaysideError {
-  if (bytes.length === 0) return new QuaysideError('invalid_json', 'The body is empty. Send a JSON value.');
-  const hint = hasBareNonFinite
-    ? ' NaN and Infinity are no JSON numbers: send the strings "NaN", "Infinity", "-Infinity".'
-    : '';
-  return new QuaysideError('invalid_json', `The body is not valid JSON.${hint}`);
+/** The bytes as a Buffer, which has the fast native searches and decoders. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /**
- * One pass over the bytes before they are parsed; the hot loop of every request, hence in one function with local
- * state. It is exact for valid JSON; for the rest it may refuse or stop early, and the parser refuses what is left.
+ * One pass over the bytes before they are parsed; the hot loop of every request, hence one function with local state.
+ * It is exact for valid JSON; for the rest it may refuse or stop early, and the parser refuses what is left.
  */
-function scanStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): { readonly hasBareNonFinite: boolean } {
+function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): void {
   /** Per depth: keys so far, and whether the object is the value of a `constructor` key. */
   const keys: number[] = [0];
   const isConstructor: boolean[] = [false];
   let depth = 0;
-  let opensConstructor = false;
-  let hasBareNonFinite = false;
   let stringStart = 0;
   let stringEnd = 0;
-  let hasEscape = false;
+  let opensConstructor = false;
   for (let at = 0; at < bytes.length; at++) {
-    switch (bytes[at]) {
-      case QUOTE: {
-        stringStart = ++at;
-        hasEscape = false;
-        for (; at < bytes.length && bytes[at] !== QUOTE; at++) {
-          if (bytes[at] !== BACKSLASH) continue;
-          hasEscape = true;
-          at++;
-        }
-        stringEnd = at;
-        opensConstructor = false;
-        break;
-      }
-      case COLON: {
-        const count = (keys[depth] ?? 0) + 1;
-        if (count > maxKeys) throw tooManyKeys(maxKeys);
-        keys[depth] = count;
-        const key = suspectKey(bytes, stringStart, stringEnd, hasEscape);
-        if (key === '__proto__' || (key === 'prototype' && isConstructor[depth])) throw forbiddenKey();
-        opensConstructor = key === 'constructor';
-        break;
-      }
-      case OPEN_BRACE:
-      case OPEN_BRACKET:
-        if (++depth > maxDepth) throw tooDeep(maxDepth);
-        keys[depth] = 0;
-        isConstructor[depth] = opensConstructor && bytes[at] === OPEN_BRACE;
-        opensConstructor = false;
-        break;
-      case CLOSE_BRACE:
-      case CLOSE_BRACKET:
-        if (--depth < 0) return { hasBareNonFinite };
-        break;
-      case CAPITAL_I:
-      case CAPITAL_N:
-        hasBareNonFinite = true;
-        break;
-    }
+    const byte = bytes[at] ?? 0;
+    if (STOPS[byte] === 0) continue;
+    if (byte === QUOTE) {
+      stringStart = at + 1;
+      at = stringEnd = endOfString(bytes, stringStart);
+      opensConstructor = false;
+    } else if (byte === COLON) {
+      const count = (keys[depth] ?? 0) + 1;
+      if (count > maxKeys) throw tooManyKeys(maxKeys);
+      keys[depth] = count;
+      const key = suspectKey(bytes, stringStart, stringEnd);
+      if (key === '__proto__' || (key === 'prototype' && isConstructor[depth])) throw forbiddenKey();
+      opensConstructor = key === 'constructor';
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (++depth > maxDepth) throw tooDeep(maxDepth);
+      keys[depth] = 0;
+      isConstructor[depth] = opensConstructor && byte === OPEN_BRACE;
+      opensConstructor = false;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (--depth < 0) return;
+    } else throw bareWord(bytes, at);
   }
-  return { hasBareNonFinite };
+}
+
+/** Where the closing quote of a string is whose first byte is at `start`; the length of the bytes when there is none. */
+function endOfString(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < bytes.length) {
+    for (const limit = at + SHORT_STRING; at < limit; at++) {
+      const byte = bytes[at];
+      if (byte === QUOTE) return at;
+      if (byte === BACKSLASH) at++;
+    }
+    const quote = bytes.indexOf(QUOTE, at);
+    if (quote < 0) break;
+    if (!isEscaped(bytes, at, quote)) return quote;
+    at = quote + 1;
+  }
+  return bytes.length;
+}
+
+/** Whether an odd run of backslashes, none of them before `from`, stands before a byte. */
+function isEscaped(bytes: Uint8Array, from: number, at: number): boolean {
+  let start = at;
+  while (start > from && bytes[start - 1] === BACKSLASH) start--;
+  return (at - start) % 2 === 1;
 }
 
 /** The key between two quotes when it could be a forbidden one; undefined for all others, without decoding them. */
-function suspectKey(bytes: Uint8Array, start: number, end: number, hasEscape: boolean): string | undefined {
+function suspectKey(bytes: Uint8Array, start: number, end: number): string | undefined {
   const length = end - start;
-  if (!hasEscape) return length === 9 || length === 11 ? asciiOf(bytes, start, end) : undefined;
   if (length > MAX_ESCAPED_KEY) return undefined;
+  let hasEscape = false;
+  for (let at = start; at < end; at++) hasEscape ||= bytes[at] === BACKSLASH;
+  if (!hasEscape) return length === 9 || length === 11 ? asBuffer(bytes).toString('latin1', start, end) : undefined;
   try {
-    return JSON.parse(`"${asciiOf(bytes, start, end)}"`) as string;
+    return JSON.parse(`"${asBuffer(bytes).toString('utf8', start, end)}"`) as string;
   } catch {
     return undefined;
   }
-}
-
-function asciiOf(bytes: Uint8Array, start: number, end: number): string {
-  let text = '';
-  for (let at = start; at < end; at++) text += String.fromCharCode(bytes[at] ?? 0);
-  return text;
 }
 
 function tooDeep(maxDepth: number): QuaysideError {
@@ -136,4 +140,18 @@ function tooManyKeys(maxKeys: number): QuaysideError {
 
 function forbiddenKey(): QuaysideError {
   return new QuaysideError('forbidden_key', 'The JSON has a key __proto__, or prototype under constructor. Rename it.');
+}
+
+/** N and I begin no JSON value; what Python and Triton write as NaN and Infinity gets a hint. */
+function bareWord(bytes: Uint8Array, at: number): QuaysideError {
+  const isNonFinite = ['NaN', 'Infinity'].includes(
+    asBuffer(bytes).toString('latin1', at, at + (bytes[at] === CAPITAL_N ? 3 : 8)),
+  );
+  return invalidJson(
+    isNonFinite ? 'NaN and Infinity are no JSON numbers: send "NaN", "Infinity" or "-Infinity".' : undefined,
+  );
+}
+
+function invalidJson(hint = 'Check it with a JSON parser.'): QuaysideError {
+  return new QuaysideError('invalid_json', `The body is not valid JSON. ${hint}`);
 }
