@@ -49,9 +49,13 @@ export class FolderModelRegistry extends ModelTable {
     await readdir(directory).catch((cause: unknown) => {
       throw new Error(`The models folder "${directory}" is missing or cannot be read.`, { cause });
     });
-    this.looking = this.look('every');
-    await this.looking;
+    await this.refresh();
     this.schedule();
+  }
+
+  /** Reads what changed at once, without a second look. */
+  refresh(): Promise<void> {
+    return this.queueLook('every');
   }
 
   /** Stops looking and retrying, and waits for a look that is under way; safe to call twice. */
@@ -66,8 +70,18 @@ export class FolderModelRegistry extends ModelTable {
     const { clock, pollIntervalMs } = this.folder;
     if (pollIntervalMs === 0 || this.stopped) return;
     this.polling = clock.setTimer(pollIntervalMs, () => {
-      this.looking = this.look('settled').finally(() => this.schedule());
+      const tell = (cause: unknown) => this.folder.onProblem?.('The models folder could not be looked at', cause);
+      void this.queueLook('settled')
+        .catch(tell)
+        .finally(() => this.schedule());
     });
+  }
+
+  /** One look at a time: two would take the same change twice. */
+  private queueLook(trust: 'every' | 'settled'): Promise<void> {
+    const look = this.looking.then(() => this.look(trust));
+    this.looking = look.catch(() => undefined);
+    return look;
   }
 
   private async look(trust: 'every' | 'settled'): Promise<void> {

@@ -18,3 +18,4 @@ export type { ModelSettings } from './served-model';
 export type { FoundVersion, VersionMove } from './version-entry';
 export { ModelRegistryModule } from './model-registry.module';
 export type { ModelRegistryOptions } from './model-registry.module';
+export { DEFAULT_MANIFEST } from './manifest-schema';

@@ -197,6 +197,9 @@ export function toManifest(written: WrittenManifest): Manifest {
   };
 }
 
+/** What a model without any manifest gets. */
+export const DEFAULT_MANIFEST: Manifest = toManifest({});
+
 /** Every key with its place, in the order of the documentation. */
 export function describeManifest(): readonly (Omit<Key<unknown>, 'read'> & { readonly path: string })[] {
   return [

@@ -173,13 +173,13 @@ export class ModelTable extends ModelRegistry {
       return error;
     }
     // The text of a defect may hold paths or values, so it goes to the log only.
-    if (entry.isStarting) this.fail(entry, known ? error.message : 'A defect in the server; see its log.', error);
+    if (entry.isStarting) this.markFailed(entry, known ? error.message : 'A defect in the server; see its log.', error);
     return this.unavailable(entry.model, [entry]);
   }
 
   private reportFailed(entry: VersionEntry, reason: string): void {
     if (entry.state === 'failed' || entry.state === 'draining') return;
-    this.fail(entry, reason);
+    this.markFailed(entry, reason);
     this.settleModelOf(entry);
   }
 
@@ -189,7 +189,7 @@ export class ModelTable extends ModelRegistry {
     this.settleModelOf(entry);
   }
 
-  private fail(entry: VersionEntry, reason: string, cause?: unknown): void {
+  private markFailed(entry: VersionEntry, reason: string, cause?: unknown): void {
     entry.move('failed', { reason, cause });
     entry.failures++;
     this.scheduleRetry(entry);

@@ -110,7 +110,7 @@ export class ServedModel {
       const present = this.slots.get(entry.version)?.present === entry;
       const idle = entry.state === 'known' && entry.flight === undefined && entry.retryAtMs === undefined;
       if (!present || !idle || !this.serves(entry.version)) return false;
-      if (entry.details?.manifest.pinned) return true;
+      if (this.settings.pinned || entry.details?.manifest.pinned) return true;
       const olderServes = ready.some(({ version }) => compareVersions(version, entry.version) <= 0);
       return !entry.proven && (olderServes || this.chosen().standIns.length > 0);
     });
