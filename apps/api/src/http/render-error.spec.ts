@@ -53,7 +53,7 @@ describe(renderError.name, () => {
     const { retryable, retry_after_ms: retryAfterMs } = body.error;
     expect(headers['x-should-retry']).toBe(String(retryable));
     expect(headers['retry-after-ms']).toBe(retryAfterMs === null ? undefined : String(retryAfterMs));
-    expect(headers['Retry-After']).toBe(retryAfterMs === null ? undefined : '3');
+    expect(headers['Retry-After']).toBe(retryAfterMs === null ? undefined : String(Math.ceil(retryAfterMs / 1000)));
   });
 
   it.each([
