@@ -7,7 +7,6 @@ const COMMON_FIELDS: ReadonlySet<string> = new Set([
   'proc',
   'pid',
   'event',
-  'msg',
   'err',
   'context',
 ]);
@@ -35,8 +34,9 @@ function requestSentence(line: Line): string {
 }
 
 function eventSentence(line: Line): string {
-  const { event, msg } = line;
+  const sentence = line['msg'] ?? line['message'];
+  if (sentence !== undefined) return String(sentence);
   const fields = Object.entries(line).filter(([name, value]) => !COMMON_FIELDS.has(name) && value !== null);
   const rest = fields.map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
-  return [msg ?? event ?? '', ...(msg ? [] : rest)].join(' ').trim();
+  return [line['event'] ?? '', ...rest].join(' ');
 }
