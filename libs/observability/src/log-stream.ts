@@ -22,6 +22,7 @@ export interface LogStreamOptions {
 export class LogStream {
   private readonly stream: ReturnType<typeof pino.destination>;
   private dropped = 0;
+  private told = 0;
   private giveUpAtMs = Infinity;
 
   constructor({ descriptor = STDOUT, maxUnwrittenBytes = MAX_UNWRITTEN_BYTES }: LogStreamOptions = {}) {
@@ -44,6 +45,15 @@ export class LogStream {
   /** Lines that were dropped since the start. */
   get droppedLines(): number {
     return this.dropped;
+  }
+
+  /** Calls `tell` with the number of lines that were dropped, each time that lines flow again. */
+  whenResumed(tell: (droppedLines: number) => void): void {
+    this.stream.on('drain', () => {
+      const news = this.dropped - this.told;
+      this.told = this.dropped;
+      if (news > 0) tell(news);
+    });
   }
 
   /** Takes a line; never waits, never throws. */

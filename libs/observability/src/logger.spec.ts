@@ -6,8 +6,7 @@ function memoryStream(): { stream: LogStream; lines: string[] } {
   const stream = {
     write: (line: string) => void lines.push(line),
     flushSync: () => {},
-    flush: async () => {},
-    droppedLines: 0,
+    whenResumed: () => {},
   };
   return { stream: stream as unknown as LogStream, lines };
 }

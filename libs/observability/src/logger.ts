@@ -44,6 +44,7 @@ export function createLog({ level, pretty = process.stdout.isTTY, stream = new L
     },
     pretty ? prettyStream(stream) : stream,
   );
+  stream.whenResumed((count) => logger.warn({ event: 'log_lines_dropped', count }));
   return { logger, stream };
 }
 
