@@ -8,6 +8,9 @@ export interface DtoSchema {
   readonly properties?: Readonly<Record<string, DtoSchema>>;
   readonly items?: DtoSchema;
   readonly additionalProperties?: boolean | DtoSchema;
+  readonly required?: readonly string[];
+  readonly nullable?: boolean;
+  readonly enum?: readonly unknown[];
   readonly [keyword: string]: unknown;
 }
 
@@ -46,11 +49,19 @@ export function dtoSchemas(): Readonly<Record<string, DtoSchema>> {
 
 /** What decorators cannot say: no other fields, and fields that may be null are there all the same. */
 function completed(schema: DtoSchema): DtoSchema {
-  const { properties = {}, required = [] } = schema;
-  const isRequired = (name: string): boolean =>
-    properties[name]?.['nullable'] === true || (required as readonly string[]).includes(name);
-  const names = Object.keys(properties).filter(isRequired);
-  return { additionalProperties: false, ...schema, ...(names.length > 0 && { required: names }) };
+  const properties = Object.entries(schema.properties ?? {});
+  const required = properties.filter(([name, { nullable }]) => nullable || schema.required?.includes(name));
+  return {
+    additionalProperties: false,
+    ...schema,
+    properties: Object.fromEntries(properties.map(([name, property]) => [name, withNull(property)])),
+    ...(required.length > 0 && { required: required.map(([name]) => name) }),
+  };
+}
+
+/** `nullable` alone does not put null among the values of an `enum`. */
+function withNull(property: DtoSchema): DtoSchema {
+  return property.nullable && property.enum ? { ...property, enum: [...property.enum, null] } : property;
 }
 
 function textSchema({ min, max }: Limits): { type: 'string'; minLength: number; maxLength: number } {

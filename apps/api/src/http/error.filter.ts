@@ -58,7 +58,7 @@ export class ErrorFilter implements ExceptionFilter {
   private unmatched({ path, method }: Request, response: Response): QuaysideError {
     if (!isDecodable(path)) return new QuaysideError('malformed_http', 'The path has a broken percent-encoding.');
     const methods = this.routes.methodsOf(path);
-    if (methods.length === 0)
+    if (methods.length === 0 || methods.includes(method))
       return new QuaysideError('route_not_found', 'No route has this path. GET /openapi.json lists all.');
     response.setHeader('Allow', methods.join(', '));
     return new QuaysideError('method_not_allowed', `This path does not take ${method}, but ${methods.join(', ')}.`);

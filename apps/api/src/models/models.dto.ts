@@ -66,7 +66,7 @@ export class ModelDescription {
 
   @JSONSchema({ description: 'What it does; null when its files could not be read.' })
   @Nullable()
-  @IsIn([...TASKS, null])
+  @IsIn([...TASKS])
   readonly task!: string | null;
 
   @JSONSchema({ description: 'Where the version that answers stands.' })
