@@ -31,7 +31,9 @@ describe('an application that predicts', () => {
     });
 
   it('answers what the executor answers, without a model ever running', async () => {
-    executor.answer(() => ({ price: { dtype: 'FP32', shape: [1, 1], bytes: new Uint8Array(Float32Array.of(250).buffer) } }));
+    executor.answer(() => ({
+      price: { dtype: 'FP32', shape: [1, 1], bytes: new Uint8Array(Float32Array.of(250).buffer) },
+    }));
     const response = await predict({ rooms: [[4]], area: [[100]] });
     expect(response.status).toBe(200);
     expect(await response.json()).toMatchObject({ outputs: { price: [[250]] } });
