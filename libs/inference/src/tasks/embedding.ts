@@ -55,7 +55,7 @@ export const embedding: Task = {
     options: document(embeddingOptionsSchema(version)),
   }),
 
-  open(version, session) {
+  async open(version, session) {
     const decoder = new VectorDecoder(version, session);
     return TextModel.open({ version, session, decoder, sampleParameters: { ...DEFAULTS, dimensions: ALL } });
   },

@@ -8,7 +8,7 @@ export class ScriptedSession implements EngineSession {
 
   constructor(
     readonly signature: Signature,
-    private readonly answer: (feeds: NamedTensors) => NamedTensors,
+    readonly answer: (feeds: NamedTensors) => NamedTensors,
   ) {}
 
   run(feeds: NamedTensors, outputs: readonly string[]): Promise<NamedTensors> {

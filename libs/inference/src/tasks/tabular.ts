@@ -55,9 +55,9 @@ export const tabular: Task = {
     };
   },
 
-  open(version, session) {
+  async open(version, session) {
     columnsOf({ signature: session.signature, manifest: version.manifest });
-    return Promise.resolve(new RawModel(session));
+    return new RawModel(session);
   },
 };
 

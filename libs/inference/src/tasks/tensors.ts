@@ -40,7 +40,7 @@ export const tensors: Task = {
     };
   },
 
-  open: (_version, session) => Promise.resolve(new RawModel(session)),
+  open: async (_version, session) => new RawModel(session),
 };
 
 function prepareRows(version: ModelVersion, rows: readonly JsonRecord[]): TaskInput {

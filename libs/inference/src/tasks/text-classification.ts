@@ -48,7 +48,7 @@ export const textClassification: Task = {
     options: document(optionsSchema(OPTIONS)),
   }),
 
-  open(version, session) {
+  async open(version, session) {
     const decoder = new ScoreDecoder(version, session);
     return TextModel.open({ version, session, decoder, sampleParameters: DEFAULTS });
   },
