@@ -25,26 +25,29 @@ export function packElements(elements: readonly (string | Uint8Array)[]): Uint8A
 
 /** The elements of trusted bytes, as views on them. */
 export function unpackElements(bytes: Uint8Array): Uint8Array[] {
+  const lengths = lengthsIn(bytes);
   const elements: Uint8Array[] = [];
-  for (let at = 0; at < bytes.length; at = elementEnd(bytes, at)) {
-    elements.push(bytes.subarray(at + LENGTH_BYTES, elementEnd(bytes, at)));
+  for (let at = 0; at < bytes.length;) {
+    const start = at + LENGTH_BYTES;
+    at = start + lengths.getUint32(at, true);
+    elements.push(bytes.subarray(start, at));
   }
   return elements;
 }
 
 /** Where `count` elements that start at `from` end; undefined when the bytes run out before. */
 export function endOfElements(bytes: Uint8Array, from: number, count: number): number | undefined {
+  const lengths = lengthsIn(bytes);
   let at = from;
   for (let index = 0; index < count; index++) {
     if (at + LENGTH_BYTES > bytes.length) return undefined;
-    at = elementEnd(bytes, at);
+    at += LENGTH_BYTES + lengths.getUint32(at, true);
   }
   return at <= bytes.length ? at : undefined;
 }
 
-function elementEnd(bytes: Uint8Array, at: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-  return at + LENGTH_BYTES + ((a | (b << 8) | (c << 16) | (d << 24)) >>> 0);
+function lengthsIn(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function sizeOf(element: string | Uint8Array): number {

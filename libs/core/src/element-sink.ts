@@ -46,11 +46,10 @@ export function elementSink(dtype: Dtype, count: number, options: DecodeOptions)
   }
 }
 
-/** The code for a value of a wrong type: what is absent, null or an array says so, whatever was expected. */
+/** The code for a value of a wrong type: what is absent or null says so, whatever was expected. */
 function wrongType(value: unknown, expected: InputFaultCode): InputFaultCode {
   if (value === undefined) return 'missing_input';
-  if (value === null) return 'null_not_allowed';
-  return Array.isArray(value) ? 'ragged_array' : expected;
+  return value === null ? 'null_not_allowed' : expected;
 }
 
 function boolSink(count: number, { coerce = false }: DecodeOptions): ElementSink {

@@ -23,7 +23,7 @@ export const INPUT_FAULTS = {
   timezone_required: 'must name its time zone: end it with Z or an offset such as +05:30',
   timestamp_precision: 'must not be finer than a microsecond',
   invalid_timestamp: 'must be a date and time that exist, as in RFC 3339: 2026-01-01T00:00:00Z',
-  invalid_shape: 'must be a list of whole numbers, none negative',
+  invalid_shape: 'must be a list of at most 64 whole numbers, none negative',
   too_many_elements: 'asks for more elements than the server takes',
   shape_mismatch: 'does not have the right shape',
   ragged_array: 'does not nest like its neighbours; arrays of one level must have one length',

@@ -2,6 +2,7 @@ import type { Dtype } from './dtypes';
 import { elementSink, type DecodeOptions, type ElementSink } from './element-sink';
 import type { ErrorDetail } from './errors';
 import { MAX_FAULTS, elementFault, inputError, inputFault, type InputFaultCode } from './input-fault';
+import { indexPath, misshapen, nestingOf, resolveShape, written } from './nesting';
 import { elementCount, type Dimension, type Tensor } from './tensor';
 
 /** An input as the Open Inference Protocol sends it: with a shape of its own, which the caller checks against the model. */
@@ -35,13 +36,13 @@ export interface RowsTarget {
  * of the element (`docs/numbers.md`), invalid_shape, too_many_elements, shape_mismatch, ragged_array, missing_input.
  */
 export function decodeJson(target: ShapedTarget, data: unknown, options: DecodeOptions = {}): Tensor {
-  const { dtype, shape, field } = target;
-  const count = elementCount(shape, `${field}.shape`);
-  const dataField = `${field}.data`;
-  const nesting = nestingOf(data, dataField);
-  const problem = misfit(shape, count, nesting, data);
-  if (problem) throw refused(dataField, problem.code, problem.says);
-  const filling = new Filling(dtype, count, options, (at) => dataField + indexPath(nesting, at));
+  const { dtype, shape } = target;
+  const count = elementCount(shape, `${target.field}.shape`);
+  const field = `${target.field}.data`;
+  const nesting = nestingOf(data, field);
+  if (nesting.length === 1) checkCount(nesting[0] ?? 0, { count, shape, field });
+  else if (!resolveShape(shape, nesting)) throw misshapen(field, data, shape);
+  const filling = new Filling(dtype, count, options, (at) => field + indexPath(nesting, at));
   filling.fill(data, nesting.length);
   return { dtype, shape, bytes: filling.finish() };
 }
@@ -55,8 +56,7 @@ export function decodeNested(target: DeclaredTarget, value: unknown, options: De
   const { dtype, field } = target;
   const nesting = nestingOf(value, field);
   const shape = resolveShape(target.shape, nesting);
-  if (!shape)
-    throw refused(field, 'shape_mismatch', `has shape ${written(nesting)}; it takes ${written(target.shape)}`);
+  if (!shape) throw misshapen(field, value, target.shape);
   const filling = new Filling(dtype, elementCount(shape, field), options, (at) => field + indexPath(nesting, at));
   filling.fill(value, nesting.length);
   return { dtype, shape, bytes: filling.finish() };
@@ -68,22 +68,16 @@ export function decodeNested(target: DeclaredTarget, value: unknown, options: De
  */
 export function decodeElements(target: RowsTarget, values: readonly unknown[], options: DecodeOptions = {}): Tensor {
   const { dtype, fieldOf } = target;
-  const { shape, depth } = rowShape(target, values);
-  const perRow = elementCount(shape, fieldOf(0));
-  const count = elementCount([values.length, ...shape], fieldOf(0));
+  const { rowShape, depth } = commonShape(target, values);
+  const shape = [values.length, ...rowShape];
+  const count = elementCount(shape, fieldOf(0));
+  const perRow = count / values.length;
   const filling = new Filling(dtype, count, options, (at) => {
     const row = Math.floor(at / perRow);
-    return fieldOf(row) + indexPath(shape, at - row * perRow);
+    return fieldOf(row) + indexPath(rowShape, at - row * perRow);
   });
   for (const value of values) filling.fill(value, depth);
-  return { dtype, shape: [values.length, ...shape], bytes: filling.finish() };
-}
-
-/** How many lists deep a value is: 0 for a single element. Only first elements are looked at. */
-export function nestingDepth(value: unknown): number {
-  let depth = 0;
-  for (let inner = value; Array.isArray(inner); inner = inner[0]) depth++;
-  return depth;
+  return { dtype, shape, bytes: filling.finish() };
 }
 
 /** One decoding under way: elements go into a sink in row-major order, faults are collected up to the limit. */
@@ -105,18 +99,20 @@ class Filling {
   fill(value: unknown, depth: number): void {
     if (depth === 0) return this.put(value);
     const items = value as readonly unknown[];
-    if (depth === 1) for (let index = 0; index < items.length; index++) this.put(items[index]);
+    if (depth === 1) for (let index = 0; index < items.length; index++) this.put(items[index], 'ragged_array');
     else for (const item of items) this.fill(item, depth - 1);
   }
 
+  /** The bytes, when nothing was refused. */
   finish(): Uint8Array {
     if (this.faults.length > 0) throw inputError(this.faults);
     return this.sink.bytes();
   }
 
-  private put(value: unknown): void {
+  /** `forList` is what a list in the place of this element means; absent: a value of a wrong type like others. */
+  private put(value: unknown, forList?: InputFaultCode): void {
     const code = this.sink.put(value, this.at);
-    if (code !== undefined) this.report(code);
+    if (code !== undefined) this.report(forList && Array.isArray(value) ? forList : code);
     this.at++;
   }
 
@@ -126,89 +122,27 @@ class Filling {
   }
 }
 
-function refused(field: string, code: InputFaultCode, says?: string): Error {
-  return inputError([inputFault(field, code, says)]);
-}
-
-/** The sizes that a value's nesting spells, down to its elements or to an empty list. Throws ragged_array. */
-function nestingOf(value: unknown, field: string): number[] {
-  if (value === undefined) throw refused(field, 'missing_input');
-  const sizes: number[] = [];
-  for (let inner = value; Array.isArray(inner); inner = inner[0]) sizes.push(inner.length);
-  if (sizes.length > 1) checkEven(value as readonly unknown[], sizes, { depth: 1, field });
-  return sizes;
-}
-
-function checkEven(
-  items: readonly unknown[],
-  sizes: readonly number[],
-  { depth, field }: { readonly depth: number; readonly field: string },
+function checkCount(
+  length: number,
+  { count, shape, field }: { readonly count: number; readonly shape: readonly number[]; readonly field: string },
 ): void {
-  items.forEach((item, index) => {
-    if (!Array.isArray(item) || item.length !== sizes[depth]) throw refused(`${field}[${index}]`, 'ragged_array');
-    if (depth + 1 < sizes.length) checkEven(item, sizes, { depth: depth + 1, field: `${field}[${index}]` });
-  });
-}
-
-/** What is wrong with data of this nesting for a shape; undefined when it is flat with the right count, or nested exactly. */
-function misfit(
-  shape: readonly number[],
-  count: number,
-  nesting: readonly number[],
-  data: unknown,
-): { readonly code: InputFaultCode; readonly says: string } | undefined {
-  if (nesting.length === 0 && shape.length > 0) {
-    return data === null
-      ? { code: 'null_not_allowed', says: 'must be a list, not null' }
-      : { code: 'shape_mismatch', says: `must be a list of ${count} values` };
-  }
-  if (nesting.length === 1 && nesting[0] !== count) {
-    return { code: 'shape_mismatch', says: `has ${nesting[0]} values; the shape ${written(shape)} takes ${count}` };
-  }
-  if (nesting.length > 1 && !resolveShape(shape, nesting)) {
-    return { code: 'shape_mismatch', says: `is nested as ${written(nesting)}; its shape is ${written(shape)}` };
-  }
-  return undefined;
-}
-
-/** The concrete shape of a value that nests like this, or undefined where it does not fit what is declared. */
-function resolveShape(declared: readonly Dimension[], nesting: readonly number[]): number[] | undefined {
-  const endsEmpty = nesting.at(-1) === 0;
-  if (endsEmpty ? nesting.length > declared.length : nesting.length !== declared.length) return undefined;
-  const fits = nesting.every((size, index) => typeof declared[index] === 'string' || declared[index] === size);
-  if (!fits) return undefined;
-  return declared.map((size, index) => nesting[index] ?? (typeof size === 'string' ? 0 : size));
+  if (length === count) return;
+  const says = `has ${length} values; the shape ${written(shape)} takes ${count}`;
+  throw inputError([inputFault(field, 'shape_mismatch', says)]);
 }
 
 /** The shape that all rows have, and how deep their values nest. Throws where a row differs. */
-function rowShape(target: RowsTarget, values: readonly unknown[]): { shape: number[]; depth: number } {
-  if (target.shape.length === 0) return { shape: [], depth: 0 };
+function commonShape(target: RowsTarget, values: readonly unknown[]): { rowShape: number[]; depth: number } {
+  if (target.shape.length === 0) return { rowShape: [], depth: 0 };
   let shape = target.shape;
-  let depth = target.shape.length;
-  values.forEach((value, row) => {
-    const nesting = nestingOf(value, target.fieldOf(row));
+  let depth = shape.length;
+  for (const [row, value] of values.entries()) {
+    const field = target.fieldOf(row);
+    const nesting = nestingOf(value, field);
     const resolved = resolveShape(shape, nesting);
-    if (!resolved) {
-      throw refused(target.fieldOf(row), 'shape_mismatch', `has shape ${written(nesting)}; it takes ${written(shape)}`);
-    }
+    if (!resolved) throw misshapen(field, value, shape);
     shape = resolved;
     depth = nesting.length;
-  });
-  return { shape: shape.map((size) => (typeof size === 'string' ? 0 : size)), depth };
-}
-
-function indexPath(sizes: readonly number[], at: number): string {
-  let path = '';
-  let rest = at;
-  for (let dimension = sizes.length - 1; dimension >= 0; dimension--) {
-    const size = sizes[dimension] ?? 1;
-    path = `[${rest % size}]${path}`;
-    rest = Math.floor(rest / size);
   }
-  return path;
-}
-
-/** A shape for people: dynamic dimensions by their name, or -1. */
-function written(shape: readonly Dimension[]): string {
-  return `[${shape.map((size) => (size === '' ? -1 : size)).join(',')}]`;
+  return { rowShape: shape.map((size) => (typeof size === 'string' ? 0 : size)), depth };
 }

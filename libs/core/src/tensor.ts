@@ -70,12 +70,15 @@ export type TensorValues =
 
 /** More elements than this in one tensor are refused; far above what any body or frame can carry. */
 const MAX_ELEMENTS = 2 ** 28;
+/** More dimensions than JSON may nest. */
+const MAX_RANK = 64;
 
 /**
  * The number of elements of a shape, multiplied with a check and without allocating. Throws invalid_input with the
- * detail invalid_shape (not a list of whole numbers from 0 on) or too_many_elements, on `field`.
+ * detail invalid_shape (not a list of up to 64 whole numbers from 0 on) or too_many_elements, on `field`.
  */
 export function elementCount(shape: readonly number[], field = 'shape'): number {
+  if (!Array.isArray(shape) || shape.length > MAX_RANK) throw inputError([inputFault(field, 'invalid_shape')]);
   let count = 1;
   let bound = 1;
   for (const size of shape) {
