@@ -7,8 +7,10 @@ export type {
   VersionState,
   VersionStatus,
 } from './model-registry';
-export { TASKS, versionKey } from './model-version';
-export type { ModelFiles, ModelVersion, OnnxMetadata, TaskName, TextSettings } from './model-version';
+export { versionKey } from './model-version';
+export { TASKS } from './task-name';
+export type { TaskName } from './task-name';
+export type { ModelFiles, ModelVersion, OnnxMetadata, TextSettings } from './model-version';
 export type { ColumnSettings, InputOptions, Manifest, VersionPolicy } from './manifest';
 export { FolderModelRegistry } from './folder-model-registry';
 export type { FolderModelRegistryOptions } from './folder-model-registry';

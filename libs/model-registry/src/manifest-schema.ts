@@ -1,11 +1,21 @@
-import { MODEL_NAME_PATTERN } from '@app/core';
+import { isQuaysideError } from '@app/core';
 import { parseDocument } from 'yaml';
 import type { ColumnSettings, InputOptions, Manifest, VersionPolicy } from './manifest';
-import { TASKS } from './model-version';
+import {
+  type Reader,
+  flag,
+  integer,
+  listOf,
+  mapOf,
+  oneOf,
+  record,
+  scalar,
+  text,
+  versionName,
+  wrong,
+} from './manifest-values';
+import { TASKS } from './task-name';
 import { unfit } from './unfit';
-
-/** Reads one value, or throws model_load_failed saying what it must be; `at` is where it stands, such as `text.pooling`. */
-type Reader<T> = (value: unknown, at: string) => T;
 
 interface Key<T> {
   readonly read: Reader<T>;
@@ -166,7 +176,7 @@ export function parseManifest(yaml: string, level: 'model' | 'version'): Written
   if (level === 'version' && misplaced !== undefined) {
     throw unfit(`model.yaml: "${misplaced}" concerns all versions; write it in the model's own model.yaml`);
   }
-  return written as WrittenManifest;
+  return written;
 }
 
 /** The manifest with every default filled in that does not depend on the files. */
@@ -215,30 +225,28 @@ function described(keys: Readonly<Record<string, Key<unknown>>>, prefix: string)
 
 function parseYaml(yaml: string): Record<string, unknown> {
   try {
-    const document = parseDocument(yaml, { stringKeys: true, logLevel: 'silent' });
+    const document = parseDocument(yaml, { stringKeys: true, logLevel: 'error' });
     const [problem] = [...document.errors, ...document.warnings];
     if (problem) throw problem;
     // Aliases are refused: nothing in a manifest needs them, and nested they grow without bound.
     return record(document.toJS({ maxAliasCount: 0 }) ?? {}, 'the file');
   } catch (error) {
-    if (error instanceof Error && error.name === 'QuaysideError') throw error;
+    if (isQuaysideError(error)) throw error;
     const [sentence] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw unfit(`model.yaml cannot be read: ${sentence}`);
   }
 }
 
 function readEntry(written: Record<string, unknown>, { key, value }: { key: string; value: unknown }): void {
-  const known = keyOf(key);
-  if (known) {
-    written[key] = known.read(value, key);
-    return;
-  }
+  // Only the table writes sections with a dot; a file that does means something else.
+  if (key.includes('.')) throw unknownKey(key);
   const isSection = Object.keys(MANIFEST_KEYS).some((other) => other.startsWith(`${key}.`));
-  if (!isSection || key.includes('.')) throw unknownKey(key);
-  for (const [inner, content] of Object.entries(record(value ?? {}, key))) {
-    const known = keyOf(`${key}.${inner}`);
-    if (!known) throw unknownKey(`${key}.${inner}`);
-    written[`${key}.${inner}`] = known.read(content, `${key}.${inner}`);
+  const entries = isSection ? Object.entries(record(value ?? {}, key)) : [['', value] as const];
+  for (const [inner, content] of entries) {
+    const path = isSection ? `${key}.${inner}` : key;
+    const known = keyOf(path);
+    if (!known) throw unknownKey(path);
+    written[path] = known.read(content, path);
   }
 }
 
@@ -248,73 +256,6 @@ function keyOf(path: string): Key<unknown> | undefined {
 
 function unknownKey(path: string): Error {
   return unfit(`model.yaml: unknown key "${path}"`);
-}
-
-function wrong(at: string, expected: string): Error {
-  return unfit(`model.yaml: "${at}" must be ${expected}`);
-}
-
-function record(value: unknown, at: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw wrong(at, 'a mapping of keys to values');
-  return value as Record<string, unknown>;
-}
-
-function flag(value: unknown, at: string): boolean {
-  if (typeof value !== 'boolean') throw wrong(at, 'true or false');
-  return value;
-}
-
-function text(value: unknown, at: string): string {
-  if (typeof value !== 'string' || value === '' || value.length > 4096)
-    throw wrong(at, 'a text of 1 to 4096 characters');
-  return value;
-}
-
-function scalar(value: unknown, at: string): string | number | boolean {
-  if (typeof value === 'string' || typeof value === 'boolean') return value;
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw wrong(at, 'a text, a finite number, true or false');
-  if (Number.isInteger(value) && !Number.isSafeInteger(value))
-    throw wrong(at, 'a whole number of at most 2^53; quote a larger one');
-  return value;
-}
-
-function oneOf<const T extends string>(values: readonly T[]): Reader<T> {
-  return (value, at) => {
-    const found = values.find((candidate) => candidate === value);
-    if (found === undefined) throw wrong(at, `one of ${values.join(', ')}`);
-    return found;
-  };
-}
-
-function integer(min: number, max: number): Reader<number> {
-  return (value, at) => {
-    const fits = typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
-    if (!fits) throw wrong(at, `a whole number from ${min} to ${max}`);
-    return value;
-  };
-}
-
-function listOf<T>(read: Reader<T>): Reader<readonly T[]> {
-  return (value, at) => {
-    if (!Array.isArray(value)) throw wrong(at, 'a list');
-    return value.map((item, index) => read(item, `${at}[${index}]`));
-  };
-}
-
-function mapOf<T>(read: Reader<T>): Reader<Readonly<Record<string, T>>> {
-  return (value, at) => {
-    const found: Record<string, T> = Object.create(null);
-    for (const [key, content] of Object.entries(record(value, at))) found[key] = read(content, `${at}.${key}`);
-    return found;
-  };
-}
-
-/** A version or label. YAML reads 3 as a number, which is fine, and 1.10 as 1.1, which is not. */
-function versionName(value: unknown, at: string): string {
-  const name = Number.isSafeInteger(value) ? String(value) : value;
-  if (typeof name !== 'string' || !MODEL_NAME_PATTERN.test(name)) throw wrong(at, 'the name of a version, in quotes');
-  return name;
 }
 
 function labels(value: unknown, at: string): Readonly<Record<string, string>> {

@@ -1,4 +1,4 @@
-import type { TaskName } from './model-version';
+import type { TaskName } from './task-name';
 
 /** Which versions of a model are served: the newest `latest`, all, or those named. */
 export type VersionPolicy = { readonly latest: number } | 'all' | { readonly specific: readonly string[] };

@@ -1,4 +1,4 @@
-import { Clock, type ModelReference, QuaysideError, type Timer, isQuaysideError } from '@app/core';
+import { type Clock, type ModelReference, QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import {
   ModelRegistry,
   type ModelStatus,

@@ -1,11 +1,6 @@
 import type { Signature } from '@app/core';
 import type { Manifest } from './manifest';
-
-/** What a model does with its input, and so which routes serve it. */
-export const TASKS = ['text-classification', 'embedding', 'tabular', 'tensors'] as const;
-
-/** One of the tasks that Quayside serves. */
-export type TaskName = (typeof TASKS)[number];
+import type { TaskName } from './task-name';
 
 /** The files of one version, by role; paths are absolute and inside the version's folder. */
 export interface ModelFiles {

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import type { Dimension, Dtype, Signature, TensorSpec } from '@app/core';
+import { type Dimension, type Signature, type TensorSpec, isQuaysideError } from '@app/core';
 import type { OnnxMetadata } from './model-version';
+import { type ValueInfo, leftOut, toSpec } from './onnx-types';
 import { type Field, ProtobufFile, type Region } from './protobuf-file';
 import { unfit } from './unfit';
 
@@ -13,35 +14,6 @@ export interface OnnxFile {
   /** What was left out of the signature, and what to do about it. */
   readonly notes: readonly string[];
 }
-
-/** `TensorProto.DataType` by number: those that can be an input or output, and the names of those that cannot. */
-const DTYPES: Readonly<Record<number, Dtype>> = {
-  1: 'FP32',
-  2: 'UINT8',
-  3: 'INT8',
-  4: 'UINT16',
-  5: 'INT16',
-  6: 'INT32',
-  7: 'INT64',
-  8: 'BYTES',
-  9: 'BOOL',
-  10: 'FP16',
-  11: 'FP64',
-  12: 'UINT32',
-  13: 'UINT64',
-};
-const UNSUPPORTED_DTYPES: Readonly<Record<number, string>> = {
-  14: 'complex64',
-  15: 'complex128',
-  16: 'bfloat16',
-  17: 'float8e4m3fn',
-  18: 'float8e4m3fnuz',
-  19: 'float8e5m2',
-  20: 'float8e5m2fnuz',
-  21: 'uint4',
-  22: 'int4',
-  23: 'float4e2m1',
-};
 
 /** Field numbers of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3, those that are read. */
 const MODEL = { irVersion: 1, producer: 2, graph: 7, opset: 8, property: 14, training: 20, function: 25 } as const;
@@ -68,15 +40,6 @@ const NAME_BYTES = 4096;
 const PROPERTY_BYTES = 60_000;
 const MAX_NAMES = 1_000_000;
 
-interface ValueInfo {
-  readonly name: string;
-  readonly shape: readonly Dimension[];
-  /** Of a tensor; 0 where the file names none. */
-  readonly element: number;
-  /** Set for what is not a tensor. */
-  readonly kind?: string;
-}
-
 /**
  * Reads `ModelProto` without loading weights. A file that is empty, cut off, random, or names weights outside its own
  * folder throws model_load_failed with the reason; so does an input or output of a type that cannot be served.
@@ -86,7 +49,7 @@ export async function readOnnx(handle: FileHandle, sizeBytes: number): Promise<O
   try {
     return await new OnnxReader(new ProtobufFile(handle, sizeBytes)).read();
   } catch (error) {
-    if (error instanceof Error && error.name === 'QuaysideError') throw unfit(`model.onnx: ${error.message}`);
+    if (isQuaysideError(error)) throw unfit(`model.onnx: ${error.message}`);
     throw error;
   }
 }
@@ -308,17 +271,6 @@ class OnnxReader {
     if (tensors.length === 0) throw unfit(`none of its outputs is a tensor; ${this.outputs.map(leftOut).join('; ')}`);
     return tensors.map((output) => toSpec(output, 'output'));
   }
-}
-
-function toSpec({ name, element, shape }: ValueInfo, role: 'input' | 'output'): TensorSpec {
-  const dtype = DTYPES[element];
-  if (dtype) return { name, dtype, shape };
-  const type = UNSUPPORTED_DTYPES[element] ?? `of the unknown type ${element}`;
-  throw unfit(`its ${role} "${name}" is ${type}, which cannot be served; cast it to float32 or int64 inside the model`);
-}
-
-function leftOut({ name, kind }: ValueInfo): string {
-  return `output "${name}" is ${kind} and left out: export with zipmap=False to have it as a tensor`;
 }
 
 function keep(values: ValueInfo[], value: ValueInfo): void {

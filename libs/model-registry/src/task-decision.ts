@@ -1,5 +1,5 @@
 import type { Signature, TensorSpec } from '@app/core';
-import type { TaskName } from './model-version';
+import type { TaskName } from './task-name';
 
 /** What is seen in a version's files, as far as it tells the task. */
 export interface TaskEvidence {

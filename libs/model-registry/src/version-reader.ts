@@ -6,9 +6,10 @@ import type { Signature } from '@app/core';
 import type { Manifest } from './manifest';
 import { MANIFEST_LIMIT_BYTES, type WrittenManifest, parseManifest, toManifest } from './manifest-schema';
 import { openOwnFile, readOwnText, sha256Of } from './model-files';
-import type { ModelFiles, ModelVersion, OnnxMetadata, TaskName } from './model-version';
+import type { ModelFiles, ModelVersion, OnnxMetadata } from './model-version';
 import { type OnnxFile, readOnnx } from './onnx-file';
 import { decideTask } from './task-decision';
+import type { TaskName } from './task-name';
 import { type TextFiles, readClasses, readTextSettings } from './text-settings';
 import { unfit } from './unfit';
 import type { FoundVersion } from './version-entry';
@@ -237,11 +238,9 @@ function checkInputs(
 }
 
 function checkClasses(classes: readonly string[], { outputs }: Signature): void {
-  if (classes.length === 0)
-    throw unfit('text-classification needs "id2label" in config.json, or "text.classes" in model.yaml');
   const scores = outputs.find(({ shape }) => shape.length === 2);
   const columns = scores?.shape[1];
-  if (typeof columns !== 'number' || columns === classes.length) return;
+  if (classes.length === 0 || typeof columns !== 'number' || columns === classes.length) return;
   throw unfit(`the output "${scores?.name}" has ${columns} classes, and ${classes.length} are named`);
 }
 
