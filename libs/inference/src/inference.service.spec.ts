@@ -1,0 +1,134 @@
+import { QuaysideError } from '@app/core';
+import { FeatureStore } from '@app/feature-store';
+import { FakeExecutor, FakeModelRegistry, ManualClock, eventually } from '@app/testing';
+import { InferenceService, type PredictCall } from './inference.service';
+import { type PredictionRecord, PredictionSink } from './prediction-sink';
+import { ModelScheduler } from './scheduling/model-scheduler';
+
+class ListSink extends PredictionSink {
+  readonly records: PredictionRecord[] = [];
+
+  override record(prediction: PredictionRecord): void {
+    this.records.push(prediction);
+  }
+}
+
+/** Joins `x`, doubled from the request's `half`, as a store would join by a key. */
+class DoublingStore extends FeatureStore {
+  override enrich: FeatureStore['enrich'] = (_version, rows) =>
+    Promise.resolve(rows.map(({ half, ...row }) => (half === undefined ? row : { ...row, x: [Number(half) * 2] })));
+}
+
+function buildService() {
+  const clock = new ManualClock();
+  const registry = new FakeModelRegistry(clock);
+  const executor = new FakeExecutor();
+  const sink = new ListSink();
+  const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000, pieceRows: 8 });
+  const service = new InferenceService(registry, new DoublingStore(), scheduler, sink, clock);
+  registry.afterServing(async (version) => {
+    await service.settled(version);
+    await executor.unload(version);
+  });
+  return { clock, registry, executor, sink, service };
+}
+
+function aCall(call: Partial<PredictCall> = {}): PredictCall {
+  return {
+    model: 'iris',
+    input: { form: 'rows', rows: [{ x: [1, 2] }] },
+    options: {},
+    context: {
+      requestId: 'r-1',
+      traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
+      deadlineAtMs: 1000,
+      signal: new AbortController().signal,
+    },
+    ...call,
+  };
+}
+
+describe(InferenceService.name, () => {
+  it('answers rows for rows, and outputs for tensors', async () => {
+    const { registry, service } = buildService();
+    registry.add({ model: 'iris' });
+    await expect(service.predict(aCall())).resolves.toMatchObject({ rows: [{ y: [1, 2] }], cache: 'off' });
+    const tensors = { form: 'tensors', inputs: { x: [[1], [2]] } } as const;
+    await expect(service.predict(aCall({ input: tensors }))).resolves.toMatchObject({ outputs: { y: [[1], [2]] } });
+  });
+
+  it('joins stored features before the task reads the rows', async () => {
+    const { registry, service } = buildService();
+    registry.add({ model: 'iris' });
+    const input = { form: 'rows', rows: [{ half: 2 }] } as const;
+    await expect(service.predict(aCall({ input }))).resolves.toMatchObject({ rows: [{ y: [4] }] });
+  });
+
+  it('records what it answered under the id that it gives', async () => {
+    const { registry, service, sink } = buildService();
+    const { digest } = registry.add({ model: 'iris', version: '7' });
+    const { id } = await service.predict(aCall());
+    expect(sink.records).toMatchObject([
+      { predictionId: id, requestId: 'r-1', model: 'iris', version: '7', digest, rows: 1 },
+    ]);
+  });
+
+  it('records nothing that failed', async () => {
+    const { registry, service, sink, executor } = buildService();
+    registry.add({ model: 'iris' });
+    executor.fail('inference_failed');
+    await expect(service.predict(aCall())).rejects.toMatchObject({ code: 'inference_failed' });
+    expect(sink.records).toEqual([]);
+  });
+
+  it('refuses a model of another task before it loads it', async () => {
+    const { registry, service, executor } = buildService();
+    registry.add({ model: 'iris' });
+    await expect(service.predict(aCall({ task: 'embedding' }))).rejects.toMatchObject({ code: 'task_mismatch' });
+    expect(executor.loads).toEqual([]);
+  });
+
+  it('waits for a load at most until the deadline', async () => {
+    const { registry, service, clock } = buildService();
+    const version = registry.add({ model: 'iris' });
+    const release = registry.hold(version);
+    const waiting = expect(service.predict(aCall())).rejects.toMatchObject({ code: 'model_not_ready' });
+    await clock.advance(1000);
+    await waiting;
+    release();
+  });
+
+  it('says why a version cannot serve, and serves an older one that the policy allows', async () => {
+    const { registry, service } = buildService();
+    const broken = registry.add({ model: 'iris', version: '2' });
+    registry.fail(broken, new QuaysideError('model_load_failed', 'Truncated.'));
+    await expect(service.predict(aCall())).rejects.toMatchObject({ code: 'model_unavailable' });
+    registry.add({ model: 'iris', version: '1' });
+    const { version } = await service.predict(aCall());
+    expect(version.version).toBe('1');
+  });
+
+  it('keeps a replaced version until its last call has been answered', async () => {
+    const { registry, service, executor } = buildService();
+    registry.add({ model: 'iris', version: '1' });
+    await service.predict(aCall());
+    executor.hang();
+    const old = service.predict(aCall());
+    await executor.hasStarted(2);
+    registry.add({ model: 'iris', version: '2' });
+    await registry.serve({ model: 'iris', version: '2' });
+    expect(executor.unloads).toEqual([]);
+    executor.release();
+    expect((await old).version.version).toBe('1');
+    await eventually(() => executor.unloads.length > 0);
+    expect(executor.unloads.map((version) => version.version)).toEqual(['1']);
+  });
+
+  it('describes a model without loading it', () => {
+    const { registry, service, executor } = buildService();
+    registry.add({ model: 'iris' });
+    expect(service.schema('iris').schema.row).toMatchObject({ type: 'object', properties: { x: {} } });
+    expect(executor.loads).toEqual([]);
+    expect(() => service.schema('nope')).toThrow('nope');
+  });
+});
