@@ -53,7 +53,7 @@ export function inputError(
   code: 'invalid_input' | 'invalid_framing' = 'invalid_input',
 ): QuaysideError {
   const [first] = faults;
-  const others = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
+  const others = faults.length > 1 ? ` ${faults.length - 1} more in details.` : '';
   return new QuaysideError(code, `${first?.message ?? 'The input does not fit.'}${others}`, { details: faults });
 }
 
