@@ -1,0 +1,40 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { DEFAULT_MODELS } from './door';
+import { ServerProcess } from './server-process';
+
+const TOLERANCE = 1e-4;
+const README = readFileSync(join(__dirname, '../../README.md'), 'utf8');
+/** Every shell block that calls the server, with the block of its output. */
+const CALLS = [...README.matchAll(/^```sh\n(curl .*?)^```\n\n```json\n(.*?)^```/gms)].map(([, command, output]) => ({
+  command: command!,
+  output: output!,
+}));
+
+/** A text with its numbers taken out; how long something took says nothing and is taken out with its number. */
+function apart(text: string): { readonly words: string; readonly numbers: readonly number[] } {
+  const timeless = text.trim().replace(/"latency_ms":[\d.]+/g, '"latency_ms":');
+  const numbers = timeless.match(/-?\d+(\.\d+)?(e-?\d+)?/g) ?? [];
+  return { words: timeless.replace(/-?\d+(\.\d+)?(e-?\d+)?/g, '#'), numbers: numbers.map(Number) };
+}
+
+describe('README.md', () => {
+  it('shows three calls with their answers', () => {
+    expect(CALLS).toHaveLength(3);
+  });
+
+  it('shows what its calls really answer, to the letter and to 1e-4 in numbers', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: DEFAULT_MODELS });
+    const address = await server.ready();
+    for (const { command, output } of CALLS) {
+      const run = command.replace('http://127.0.0.1:8080', address);
+      expect(run).not.toBe(command);
+      const { stdout } = await promisify(execFile)('bash', ['-c', run]);
+      const [shown, given] = [apart(output), apart(stdout)];
+      expect(given.words).toBe(shown.words);
+      given.numbers.forEach((number, at) => expect(Math.abs(number - shown.numbers[at]!)).toBeLessThan(TOLERANCE));
+    }
+  });
+});
