@@ -34,6 +34,7 @@ async function start(config: Config): Promise<void> {
   app = await createApp(config);
   await listen(app, config);
   const logger = app.get(NestLogger);
+  tellListening(app, logger);
   if (!isLoopback(config.http.host)) warnOfNetwork(logger, config);
   await untilReady(app.get(Readiness), logger);
   tellReady(app, logger);
@@ -84,9 +85,13 @@ async function untilReady(readiness: Readiness, logger: NestLogger): Promise<voi
   clearInterval(reminder);
 }
 
+function tellListening(server: INestApplication, logger: NestLogger): void {
+  logger.log({ event: 'listening', address: urlOf(server), msg: `Listening on ${urlOf(server)}, loading models` });
+  void server.get(LogStream).flush(LAST_LINES_MS);
+}
+
 function tellReady(server: INestApplication, logger: NestLogger): void {
-  const { address, family, port } = server.getHttpServer().address() as AddressInfo;
-  const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+  const url = urlOf(server);
   const models = server
     .get(Readiness)
     .models()
@@ -94,6 +99,11 @@ function tellReady(server: INestApplication, logger: NestLogger): void {
   const msg = `Quayside is ready at ${url} · docs ${url}/docs · models: ${models.join(', ') || 'none'}`;
   logger.log({ event: 'ready', address: url, docs: `${url}/docs`, models, msg });
   void server.get(LogStream).flush(LAST_LINES_MS);
+}
+
+function urlOf(server: INestApplication): string {
+  const { address, family, port } = server.getHttpServer().address() as AddressInfo;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 }
 
 async function stop(cause: string): Promise<void> {

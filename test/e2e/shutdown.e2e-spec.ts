@@ -1,0 +1,147 @@
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request as httpRequest } from 'node:http';
+import { type Socket, connect } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
+import { ServerProcess } from './server-process';
+
+const CLIENTS = 12;
+const BODY = JSON.stringify({ inputs: { x: [[1]] } });
+const HEAD = `POST /v1/models/adder/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${BODY.length}\r\n\r\n`;
+
+/** What a client saw until it was told to use another connection. */
+interface Outcome {
+  readonly answered: number;
+  readonly failures: readonly string[];
+}
+
+/** Asks again and again on one connection, and obeys nothing but `Connection: close`. */
+async function blindClient(url: string, onAnswer: () => void): Promise<Outcome> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  let answered = 0;
+  try {
+    for (;;) {
+      const response = await post(url, agent);
+      const body = await text(response);
+      if (response.statusCode !== 200) return { answered, failures: [`${response.statusCode} ${body}`] };
+      answered += 1;
+      onAnswer();
+      if (response.headers.connection === 'close') return { answered, failures: [] };
+    }
+  } catch (error) {
+    return { answered, failures: [String(error)] };
+  } finally {
+    agent.destroy();
+  }
+}
+
+async function post(url: string, agent: Agent): Promise<IncomingMessage> {
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': BODY.length };
+  const sent = httpRequest(`${url}/v1/models/adder/predict`, { method: 'POST', agent, headers }).end(BODY);
+  const [response] = (await once(sent, 'response')) as [IncomingMessage];
+  return response;
+}
+
+/** A connection that sends `start` and nothing else until it is told; `answer` is all it got. */
+async function stuckClient(url: string, start: string): Promise<{ socket: Socket; answer: Promise<string> }> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname).on('error', () => {});
+  await once(socket, 'connect');
+  socket.write(start);
+  return { socket, answer: text(socket).catch(() => '') };
+}
+
+describe('stop', () => {
+  let models: string;
+
+  beforeEach(async () => {
+    models = await temporaryDirectory();
+    await writeModel(models, { name: 'adder', model: tiny.adds(1) });
+    await writeModel(models, { name: 'slow', model: tiny.slow() });
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'loses no request when the whole group gets %s under load',
+    async (signal) => {
+      await using server = await ServerProcess.start({ MODEL_DIR: models });
+      const url = await server.ready();
+      let answers = 0;
+      const clients = Array.from({ length: CLIENTS }, () => blindClient(url, () => (answers += 1)));
+      await eventually(() => answers > 20 * CLIENTS);
+      server.signalGroup(signal);
+      const outcomes = await Promise.all(clients);
+      expect(await server.exited).toEqual({ code: 0, signal: null });
+      expect(outcomes.flatMap(({ failures }) => failures)).toEqual([]);
+      const answered = outcomes.reduce((sum, outcome) => sum + outcome.answered, 0);
+      const logged = server.lines.filter((line) => line['event'] === 'request_completed');
+      expect(logged).toHaveLength(answered);
+      expect(new Set(logged.map((line) => line['request_id'])).size).toBe(answered);
+      expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete', aborted: 0 });
+      expect(server.complaint).toBe('');
+    },
+  );
+
+  it('goes on serving during the grace, while /ready tells others to stay away', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: models, SHUTDOWN_GRACE_MS: '2000' });
+    const url = await server.ready();
+    server.signal('SIGTERM');
+    await server.logged('shutdown_started');
+    const ready = await fetch(`${url}/ready`);
+    expect([ready.status, ready.headers.get('connection')]).toEqual([503, 'close']);
+    expect(await ready.json()).toMatchObject({ status: 'draining', error: { code: 'shutting_down', retryable: true } });
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    const outcome = await blindClient(url, () => {});
+    expect(outcome).toEqual({ answered: 1, failures: [] });
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it('answers a request whose body arrives while it stops', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: models });
+    const { socket, answer } = await stuckClient(await server.ready(), HEAD);
+    await eventually(async () => (await fetch(`${await server.ready()}/health`)).ok);
+    server.signal('SIGTERM');
+    await server.logged('shutdown_started');
+    socket.write(BODY);
+    expect(await answer).toMatch(/^HTTP\/1\.1 200 OK[^]*Connection: close[^]*\[\[2\]\]/);
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it('ends although connections are silent, half a header or half a body, and refuses the last one', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: models });
+    const url = await server.ready();
+    const silent = await stuckClient(url, '');
+    const halfHeader = await stuckClient(url, HEAD.slice(0, 40));
+    const halfBody = await stuckClient(url, `${HEAD}{`);
+    await eventually(async () => (await fetch(`${url}/health`)).ok);
+    server.signal('SIGTERM');
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+    expect(await halfBody.answer).toMatch(/^HTTP\/1\.1 503 [^]*"shutting_down"/);
+    expect([await silent.answer, await halfHeader.answer]).toEqual(['', '']);
+    expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete', aborted: 1 });
+  });
+
+  it('refuses what is under way at the second signal, instead of waiting for it', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: models });
+    const url = await server.ready();
+    const { answer } = await stuckClient(url, `${HEAD}{`);
+    await eventually(async () => (await fetch(`${url}/health`)).ok);
+    server.signal('SIGTERM');
+    await server.logged('shutdown_started');
+    server.signal('SIGTERM');
+    expect(await answer).toMatch(/^HTTP\/1\.1 503 [^]*"shutting_down"/);
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+  });
+
+  it('lets a run end that began before the signal', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: models });
+    const url = await server.ready();
+    const body = JSON.stringify({ inputs: { trips: [[30_000]] } });
+    const headers = { 'Content-Type': 'application/json' };
+    await fetch(`${url}/v1/models/slow/predict`, { method: 'POST', headers, body: '{"inputs":{"trips":[[1]]}}' });
+    const answer = fetch(`${url}/v1/models/slow/predict`, { method: 'POST', headers, body });
+    await eventually(async () => (await fetch(`${url}/health`)).ok);
+    server.signalGroup('SIGINT');
+    expect((await answer).status).toBe(200);
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+  });
+});
