@@ -38,6 +38,13 @@ export function dtoSchemas(): Readonly<Record<string, DtoSchema>> {
         minItems: limits.min,
         maxItems: limits.max,
       }),
+      [RULES.listOf]: ({ constraints: [name, { min, max }] }) => ({
+        type: 'array',
+        items: { $ref: SCHEMA_PREFIX + name },
+        ...(min > 0 && { minItems: min }),
+        ...(max < Infinity && { maxItems: max }),
+      }),
+      [RULES.nullable]: { nullable: true },
       // Without the converter's own `type: number`, which would win over `integer` by the order of decorators.
       min: ({ constraints: [minimum] }) => ({ minimum }),
       max: ({ constraints: [maximum] }) => ({ maximum }),

@@ -1,7 +1,6 @@
 import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
-import { JSONSchema } from 'class-validator-jsonschema';
+import { IsObject, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
 
 /** Least and most: code points of a text, or items of a list. */
 export interface Limits {
@@ -13,7 +12,14 @@ export interface Limits {
 export const SCHEMA_PREFIX = '#/components/schemas/';
 
 /** Names of the rules below, by which `dto-schemas` finds them. */
-export const RULES = { text: 'text', textOrTexts: 'textOrTexts', record: 'record', records: 'records' } as const;
+export const RULES = {
+  text: 'text',
+  textOrTexts: 'textOrTexts',
+  record: 'record',
+  records: 'records',
+  listOf: 'listOf',
+  nullable: 'nullable',
+} as const;
 
 /** A text of so many Unicode code points. `class-validator`'s own `Length` leaves out variation selectors. */
 export function Text(limits: Limits): PropertyDecorator {
@@ -46,7 +52,7 @@ export function Optional(): PropertyDecorator {
 export function Nullable(): PropertyDecorator {
   return applyDecorators(
     ValidateIf((_object, value) => value !== null),
-    JSONSchema({ nullable: true }) as PropertyDecorator,
+    rule(RULES.nullable, [], () => true),
   );
 }
 
@@ -60,18 +66,13 @@ export function Nested(type: new () => object): PropertyDecorator {
 }
 
 /** A list of objects of one DTO class. */
-export function ListOf(type: new () => object, limits: Partial<Limits> = {}): PropertyDecorator {
-  const sizes = [
-    ...(limits.min === undefined ? [] : [ArrayMinSize(limits.min)]),
-    ...(limits.max === undefined ? [] : [ArrayMaxSize(limits.max)]),
-  ];
-  const schema = JSONSchema({ items: { $ref: SCHEMA_PREFIX + type.name } });
+export function ListOf(type: new () => object, { min = 0, max = Infinity }: Partial<Limits> = {}): PropertyDecorator {
+  const limits = { min, max };
   return applyDecorators(
-    IsArray(),
-    ...sizes,
     ValidateNested({ each: true }),
     Type(() => type),
-    schema as PropertyDecorator,
+    // Last, as its schema has to win over that of ValidateNested, which sees a list and not what is in it.
+    rule(RULES.listOf, [type.name, limits], (value) => isListOf(value, limits, isRecord)),
   );
 }
 

@@ -40,6 +40,8 @@ export interface RenderedError {
 }
 
 const MAX_DETAILS = 10;
+/** A message may name what the client named, and that may be long. */
+const MAX_MESSAGE_CHARACTERS = 500;
 const DEFAULT_RETRY_AFTER_MS = 1000;
 const MAX_RETRY_AFTER_MS = 30_000;
 const DOCS_URL = 'docs/errors.md';
@@ -54,13 +56,13 @@ export function renderError(error: QuaysideError, ids: RequestIds): RenderedErro
   const http: HttpError = HTTP_ERRORS[error.code];
   // What fails on our side may carry native texts, paths or values: the client gets the catalogue's sentence alone.
   const isOurs = http.status >= 500;
-  const details = isOurs ? [] : error.details.slice(0, MAX_DETAILS);
+  const details = isOurs ? [] : error.details.slice(0, MAX_DETAILS).map(clippedDetail);
   const retryAfterMs = http.retryable ? waitMs(error.retryAfterMs) : null;
   const body: NativeError = {
     error: {
       code: error.code,
       type: http.type,
-      message: isOurs ? ERROR_CATALOGUE[error.code] : error.message,
+      message: isOurs ? ERROR_CATALOGUE[error.code] : clipped(error.message),
       param: details[0]?.field ?? null,
       details,
       status: http.status,
@@ -85,6 +87,14 @@ export function sendRendered(res: ServerResponse, { status, headers, body }: Ren
   res.setHeader('Content-Length', Buffer.byteLength(json));
   res.end(json);
   return true;
+}
+
+function clippedDetail({ field, code, message }: ErrorDetail): ErrorDetail {
+  return { field: clipped(field), code, message: clipped(message) };
+}
+
+function clipped(text: string): string {
+  return text.length > MAX_MESSAGE_CHARACTERS ? `${text.slice(0, MAX_MESSAGE_CHARACTERS)}…` : text;
 }
 
 function retryHeaders(retryable: boolean, retryAfterMs: number | null): Record<string, string> {

@@ -5,7 +5,7 @@ import { RowsRequest, RowsResponse, TensorsRequest, TensorsResponse } from '../i
 import { PredictRequest, PredictResponse } from '../inference/predict.dto';
 import { ModelDescription, ModelList, ModelSchemaResponse } from '../models/models.dto';
 import { ServerDescription } from './about.dto';
-import { EXAMPLES } from './examples';
+import { EXAMPLES, type Example } from './examples';
 
 /** Groups of operations, in the order in which they are shown. */
 export const TAGS = {
@@ -28,9 +28,7 @@ export interface OperationText {
   /** Whether 200 carries the headers of a prediction. */
   readonly isInference?: boolean;
   /** Requests and their answers by name: each request gets that answer from the models of the default install. */
-  readonly examples: Readonly<
-    Record<string, { readonly summary: string; readonly request?: unknown; readonly answer: unknown }>
-  >;
+  readonly examples: Readonly<Record<string, Example>>;
   /** Every code that the operation can answer. */
   readonly errors: readonly ErrorCode[];
 }
@@ -147,7 +145,7 @@ export const OPERATIONS = {
     description: 'One model, also one that failed to load. `name@version` describes that version.',
     answers: 'The model.',
     answer: [ModelDescription],
-    examples: {},
+    examples: EXAMPLES.describeModel,
     errors: [...ANY, 'model_not_found', 'model_version_not_found'],
   },
   describeModelSchema: {
@@ -165,7 +163,7 @@ export const OPERATIONS = {
     description: 'Answers 200 as long as the process can answer at all, whatever the state of models and executors.',
     answers: 'It must not.',
     answer: [ProbeResponse],
-    examples: {},
+    examples: EXAMPLES.probe,
     errors: [...ANY],
   },
   startup: {
@@ -174,7 +172,7 @@ export const OPERATIONS = {
     description: 'Answers 200 once every pinned model has been ready, and from then on.',
     answers: 'It has.',
     answer: [ProbeResponse],
-    examples: {},
+    examples: EXAMPLES.probe,
     errors: PROBE_ERRORS,
   },
   ready: {
@@ -184,7 +182,7 @@ export const OPERATIONS = {
       'Answers 200 while every pinned model is loaded and warm, an executor is healthy and no stop was asked for.',
     answers: 'It may.',
     answer: [ProbeResponse],
-    examples: {},
+    examples: EXAMPLES.probe,
     errors: PROBE_ERRORS,
   },
   describeServer: {
@@ -193,7 +191,7 @@ export const OPERATIONS = {
     description: 'Name and version of the server, and the paths to start from.',
     answers: 'Where things are.',
     answer: [ServerDescription],
-    examples: {},
+    examples: EXAMPLES.describeServer,
     errors: [...ANY],
   },
   describeApi: {
