@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { realpath } from 'node:fs/promises';
+import { lstat, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { isQuaysideError } from '@app/core';
 import type { Signature } from '@app/core';
@@ -41,7 +41,11 @@ export async function readVersion(source: VersionSource): Promise<FoundVersion> 
     return { version, createdAtMs, details };
   } catch (error) {
     if (!isQuaysideError(error)) throw error;
-    return { version, createdAtMs: 0, reason: error.message };
+    const writtenAtMs = await lstat(join(source.root, source.model, version)).then(
+      (stats) => stats.mtimeMs,
+      () => 0,
+    );
+    return { version, createdAtMs: Math.round(writtenAtMs), reason: error.message };
   }
 }
 
