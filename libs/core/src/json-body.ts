@@ -63,6 +63,7 @@ function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): v
   /** Per depth: keys so far, and whether the object is the value of a `constructor` key. */
   const keys: number[] = [0];
   const isConstructor: boolean[] = [false];
+  const mayEscape = asBuffer(bytes).includes(BACKSLASH);
   let depth = 0;
   let stringStart = 0;
   let stringEnd = 0;
@@ -78,7 +79,8 @@ function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): v
       const count = (keys[depth] ?? 0) + 1;
       if (count > maxKeys) throw tooManyKeys(maxKeys);
       keys[depth] = count;
-      const key = suspectKey(bytes, stringStart, stringEnd);
+      const length = stringEnd - stringStart;
+      const key = mayEscape || length === 9 || length === 11 ? keyOf(bytes, stringStart, stringEnd) : undefined;
       if (key === '__proto__' || (key === 'prototype' && isConstructor[depth])) throw forbiddenKey();
       opensConstructor = key === 'constructor';
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
@@ -116,15 +118,13 @@ function isEscaped(bytes: Uint8Array, from: number, at: number): boolean {
   return (at - start) % 2 === 1;
 }
 
-/** The key between two quotes when it could be a forbidden one; undefined for all others, without decoding them. */
-function suspectKey(bytes: Uint8Array, start: number, end: number): string | undefined {
-  const length = end - start;
-  if (length > MAX_ESCAPED_KEY) return undefined;
-  let hasEscape = false;
-  for (let at = start; at < end; at++) hasEscape ||= bytes[at] === BACKSLASH;
-  if (!hasEscape) return length === 9 || length === 11 ? asBuffer(bytes).toString('latin1', start, end) : undefined;
+/** The key between two quotes; undefined for one that is too long to be forbidden, or no JSON. */
+function keyOf(bytes: Uint8Array, start: number, end: number): string | undefined {
+  if (end - start > MAX_ESCAPED_KEY) return undefined;
+  const text = asBuffer(bytes).toString('utf8', start, end);
+  if (!text.includes('\\')) return text;
   try {
-    return JSON.parse(`"${asBuffer(bytes).toString('utf8', start, end)}"`) as string;
+    return JSON.parse(`"${text}"`) as string;
   } catch {
     return undefined;
   }
