@@ -28,7 +28,7 @@ export class ServerProcess implements AsyncDisposable {
     child.stderr?.on('data', (chunk) => (this.stderr += String(chunk)));
     this.exited = once(child, 'close').then(([code, signal]) => {
       this.closed();
-      return { code, signal } as Exit;
+      return { code, signal };
     });
   }
 

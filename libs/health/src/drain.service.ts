@@ -26,6 +26,7 @@ export interface DrainParts {
 
 const BODY_MS = 5000;
 const IDLE_MS = 1000;
+const LAST_ANSWERS_MS = 500;
 
 /**
  * Stops the process without losing a request that it has taken. In order:
@@ -99,8 +100,12 @@ export class DrainService {
 
   private async finishRequests(): Promise<void> {
     const { connections, options } = this.parts;
+    const finishMs = this.budgets().finish;
     // The last answers need a moment to get out before the phase ends.
-    const outOfTime = Promise.race([this.after(this.budgets().finish * 0.9), this.hurry.promise]);
+    const outOfTime = Promise.race([
+      this.after(Math.max(finishMs / 2, finishMs - LAST_ANSWERS_MS)),
+      this.hurry.promise,
+    ]);
     await Promise.race([this.after(options.graceMs), outOfTime]);
     connections.stopListening();
     void this.after(options.bodyMs ?? BODY_MS).then(() => connections.refuseUnfinished());

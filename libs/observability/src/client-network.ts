@@ -12,7 +12,7 @@ export function clientNetwork(address: string | undefined): string | null {
 }
 
 function ipv6Network(address: string): string {
-  const [head = '', tail] = address.split('%')[0]!.split('::');
+  const [head = '', tail] = address.split('%')[0].split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail ? tail.split(':') : [];
   const zeroes = tail === undefined ? 0 : IPV6_GROUPS - left.length - right.length;

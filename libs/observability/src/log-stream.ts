@@ -33,7 +33,7 @@ export class LogStream {
       maxLength: maxUnwrittenBytes,
       periodicFlush: FLUSH_EVERY_MS,
       retryEAGAIN: () => performance.now() < this.giveUpAtMs,
-    } as Parameters<typeof pino.destination>[0]);
+    });
     this.stream.on('drop', () => (this.dropped += 1));
     // A broken descriptor must not end a server that can still answer.
     this.stream.on('error', () => (this.dropped += 1));

@@ -1,5 +1,5 @@
 import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from 'node:http';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { QuaysideError } from '@app/core';
 import { RequestContext, type RequestLog } from '@app/observability';

@@ -42,7 +42,7 @@ export class QuaysideExpressAdapter extends ExpressAdapter {
   /** What the container makes: call it once, before listening. */
   attach({ requestLog, connections }: { requestLog: RequestLog; connections: ConnectionWatcher }): void {
     this.below.attach(requestLog);
-    connections.watch(this.getHttpServer() as Server, refuseStopping);
+    connections.watch(this.getHttpServer(), refuseStopping);
   }
 
   override initHttpServer(): void {
