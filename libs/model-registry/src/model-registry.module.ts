@@ -43,12 +43,12 @@ function logging() {
   const logger = new Logger(ModelRegistry.name);
   return {
     onMove: (move: VersionMove) => log(logger, move),
-    onProblem: (message: string, cause?: unknown) => logger.warn({ message, err: cause }),
+    onProblem: (message: string, cause?: unknown) => logger.warn({ event: 'models_folder', msg: message, err: cause }),
   };
 }
 
 function log(logger: Logger, { cause, ...move }: VersionMove): void {
-  const line = { ...move, message: `${move.model}@${move.version} is ${move.to}` };
+  const line = { event: 'version_moved', ...move, msg: `${move.model}@${move.version} is ${move.to}` };
   if (move.to === 'failed') logger.warn({ ...line, err: cause });
   else if (move.to === 'ready') logger.log(line);
   else logger.debug(line);

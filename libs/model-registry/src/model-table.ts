@@ -117,7 +117,13 @@ export class ModelTable extends ModelRegistry {
     }
     if (model.isEmpty) this.models.delete(model.name);
     if (this.closed) return;
-    for (const entry of model.due()) this.attempt(entry).catch(() => undefined);
+    for (const entry of model.due()) {
+      this.attempt(entry).catch((error: unknown) => {
+        // A refusal is on the version by now; anything else is a defect of ours.
+        if (!isQuaysideError(error))
+          this.options.onProblem?.(`${entry.model}@${entry.version} broke its registry`, error);
+      });
+    }
   }
 
   private pick(reference: ModelReference): VersionEntry {
