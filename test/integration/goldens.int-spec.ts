@@ -1,16 +1,8 @@
 import { cpSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Clock, Drain, SystemClock } from '@app/core';
-import type { CallContext } from '@app/core';
-import { FeatureStoreModule } from '@app/feature-store';
-import { InferenceModule, InferenceService, PredictionSink } from '@app/inference';
-import type { PredictInput, PredictOptions, Prediction } from '@app/inference';
-import { ModelRegistryModule } from '@app/model-registry';
-import { createTestApp, temporaryDirectory } from '@app/testing';
-import type { TestApp } from '@app/testing';
-import { Global, Module } from '@nestjs/common';
-import type { DynamicModule } from '@nestjs/common';
-import { ENTRY } from './execution-harness';
+import type { PredictOptions } from '@app/inference';
+import { temporaryDirectory } from '@app/testing';
+import { Predictions } from './predictions-harness';
 
 /**
  * How far a number may be from its golden one. On the machine that made them they are equal to the bit; other
@@ -19,31 +11,6 @@ import { ENTRY } from './execution-harness';
 const TOLERANCE = 1e-4;
 
 const MODELS = join(__dirname, '../../models');
-
-@Global()
-@Module({
-  providers: [
-    { provide: Clock, useClass: SystemClock },
-    { provide: Drain, useFactory: () => new Drain() },
-    { provide: PredictionSink, useValue: { record: () => {} } },
-  ],
-  exports: [Clock, Drain, PredictionSink],
-})
-class Surroundings {}
-
-@Module({})
-class Predictions {
-  /** Predictions over a folder of models, without doors. */
-  static over(directory: string, probeDirectory: string): DynamicModule {
-    const executor = { modelDirectory: directory, probeDirectory, entryPath: ENTRY, concurrency: 1 };
-    const scheduler = { queueLimitRows: 2048, queueLimitBytes: 1e9 };
-    const registry = { ...ModelRegistryModule.forRoot({ directory, pollIntervalMs: 0 }), global: true };
-    return {
-      module: Predictions,
-      imports: [Surroundings, registry, FeatureStoreModule.forRoot(), InferenceModule.forRoot({ executor, scheduler })],
-    };
-  }
-}
 
 interface TextGolden {
   readonly text: string;
@@ -85,37 +52,25 @@ function textGoldensOf<Golden extends TextGolden>(model: string): readonly Golde
 }
 
 describe('the golden answers of the models that come with the server', () => {
-  let app: TestApp;
+  let predictions: Predictions;
 
   beforeAll(async () => {
-    const directory = await temporaryDirectory();
-    const models = join(directory, 'models');
+    const models = await temporaryDirectory();
     for (const name of ['banking-intents', 'minilm', 'credit-risk'])
       cpSync(join(MODELS, name), join(models, name), { recursive: true });
     mkdirSync(join(models, 'token-vectors', '1'), { recursive: true });
     cpSync(join(MODELS, 'minilm', '1', 'model.onnx'), join(models, 'token-vectors', '1', 'model.onnx'));
-    app = await createTestApp(Predictions.over(models, join(directory, 'probes')));
+    predictions = await Predictions.over(models);
   });
 
-  afterAll(() => app.close());
-
-  async function predict(model: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
-    const deadlineAtMs = performance.now() + 60_000;
-    const context: CallContext = {
-      requestId: 'golden',
-      traceparent: '',
-      deadlineAtMs,
-      signal: new AbortController().signal,
-    };
-    return app.app.get(InferenceService).predict({ model, input, options, context });
-  }
+  afterAll(() => predictions.close());
 
   async function rowsOf<Row>(
     model: string,
     rows: readonly Readonly<Record<string, unknown>>[],
     options?: PredictOptions,
   ): Promise<readonly Row[]> {
-    const { rows: given } = await predict(model, { form: 'rows', rows }, options);
+    const { rows: given } = await predictions.predict(model, { form: 'rows', rows }, options);
     return given as unknown as readonly Row[];
   }
 
@@ -163,7 +118,10 @@ describe('the golden answers of the models that come with the server', () => {
 
   it('minilm: counts exactly the golden tokens', async () => {
     const goldens = textGoldensOf<EmbeddingGolden>('minilm');
-    const { usage } = await predict('minilm', { form: 'tensors', inputs: { text: goldens.map(({ text }) => text) } });
+    const { usage } = await predictions.predict('minilm', {
+      form: 'tensors',
+      inputs: { text: goldens.map(({ text }) => text) },
+    });
     const tokens = goldens.reduce((sum, { input_ids }) => sum + input_ids.length, 0);
     expect(usage).toEqual({ tokens, truncated: 3 });
   });

@@ -1,0 +1,60 @@
+import { Clock, Drain, SystemClock } from '@app/core';
+import type { CallContext } from '@app/core';
+import { FeatureStoreModule } from '@app/feature-store';
+import { InferenceModule, InferenceService, PredictionSink } from '@app/inference';
+import type { PredictInput, PredictOptions, Prediction } from '@app/inference';
+import { ModelRegistryModule } from '@app/model-registry';
+import { createTestApp, temporaryDirectory } from '@app/testing';
+import type { TestApp } from '@app/testing';
+import { Global, Module } from '@nestjs/common';
+import type { DynamicModule } from '@nestjs/common';
+import { ENTRY } from './execution-harness';
+
+@Global()
+@Module({
+  providers: [
+    { provide: Clock, useClass: SystemClock },
+    { provide: Drain, useFactory: () => new Drain() },
+    { provide: PredictionSink, useValue: { record: () => {} } },
+  ],
+  exports: [Clock, Drain, PredictionSink],
+})
+class Surroundings {}
+
+@Module({})
+class PredictionsModule {
+  static over(directory: string, probeDirectory: string): DynamicModule {
+    const executor = { modelDirectory: directory, probeDirectory, entryPath: ENTRY, concurrency: 1 };
+    const scheduler = { queueLimitRows: 2048, queueLimitBytes: 1e9 };
+    const registry = { ...ModelRegistryModule.forRoot({ directory, pollIntervalMs: 0 }), global: true };
+    return {
+      module: PredictionsModule,
+      imports: [Surroundings, registry, FeatureStoreModule.forRoot(), InferenceModule.forRoot({ executor, scheduler })],
+    };
+  }
+}
+
+/** Predictions over a folder of models as the server makes them, with real executors and without doors. */
+export class Predictions implements AsyncDisposable {
+  private constructor(private readonly app: TestApp) {}
+
+  /** Reads the folder once, at the start. */
+  static async over(models: string): Promise<Predictions> {
+    return new Predictions(await createTestApp(PredictionsModule.over(models, await temporaryDirectory())));
+  }
+
+  predict(model: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
+    const { signal } = new AbortController();
+    const deadlineAtMs = performance.now() + 60_000;
+    const context: CallContext = { requestId: 'test', traceparent: '', deadlineAtMs, signal };
+    return this.app.app.get(InferenceService).predict({ model, input, options, context });
+  }
+
+  close(): Promise<void> {
+    return this.app.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
