@@ -21,7 +21,7 @@ async function blindClient(url: string, onAnswer: () => void): Promise<Outcome> 
   let answered = 0;
   try {
     for (;;) {
-      const response = await post(url, agent);
+      const response = await post(url, { agent });
       const body = await text(response);
       if (response.statusCode !== 200) return { answered, failures: [`${response.statusCode} ${body}`] };
       answered += 1;
@@ -35,9 +35,15 @@ async function blindClient(url: string, onAnswer: () => void): Promise<Outcome> 
   }
 }
 
-async function post(url: string, agent: Agent): Promise<IncomingMessage> {
-  const headers = { 'Content-Type': 'application/json', 'Content-Length': BODY.length };
-  const sent = httpRequest(`${url}/v1/models/adder/predict`, { method: 'POST', agent, headers }).end(BODY);
+interface Sent {
+  readonly model?: string;
+  readonly body?: string;
+  readonly agent?: Agent;
+}
+
+async function post(url: string, { model = 'adder', body = BODY, agent }: Sent): Promise<IncomingMessage> {
+  const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
+  const sent = httpRequest(`${url}/v1/models/${model}/predict`, { method: 'POST', agent, headers }).end(body);
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   return response;
 }
@@ -120,28 +126,28 @@ describe('stop', () => {
     expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete', aborted: 1 });
   });
 
-  it('refuses what is under way at the second signal, instead of waiting for it', async () => {
-    await using server = await ServerProcess.start({ MODEL_DIR: models });
+  it('refuses what is under way at the second signal, and waits for no run that goes on', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: models, SHUTDOWN_TIMEOUT_MS: '600000' });
     const url = await server.ready();
-    const { answer } = await stuckClient(url, `${HEAD}{`);
+    const halfBody = await stuckClient(url, `${HEAD}{`);
+    const endless = post(url, { model: 'slow', body: '{"inputs":{"trips":[[1000000000]]}}' });
     await eventually(async () => (await fetch(`${url}/health`)).ok);
-    server.signal('SIGTERM');
+    server.signalGroup('SIGINT');
     await server.logged('shutdown_started');
-    server.signal('SIGTERM');
-    expect(await answer).toMatch(/^HTTP\/1\.1 503 [^]*"shutting_down"/);
+    server.signalGroup('SIGINT');
+    expect(await halfBody.answer).toMatch(/^HTTP\/1\.1 503 [^]*"shutting_down"/);
+    expect((await endless).statusCode).toBe(503);
     expect(await server.exited).toEqual({ code: 0, signal: null });
   });
 
   it('lets a run end that began before the signal', async () => {
     await using server = await ServerProcess.start({ MODEL_DIR: models });
     const url = await server.ready();
-    const body = JSON.stringify({ inputs: { trips: [[30_000]] } });
-    const headers = { 'Content-Type': 'application/json' };
-    await fetch(`${url}/v1/models/slow/predict`, { method: 'POST', headers, body: '{"inputs":{"trips":[[1]]}}' });
-    const answer = fetch(`${url}/v1/models/slow/predict`, { method: 'POST', headers, body });
+    await post(url, { model: 'slow', body: '{"inputs":{"trips":[[1]]}}' });
+    const answer = post(url, { model: 'slow', body: '{"inputs":{"trips":[[30000]]}}' });
     await eventually(async () => (await fetch(`${url}/health`)).ok);
     server.signalGroup('SIGINT');
-    expect((await answer).status).toBe(200);
+    expect((await answer).statusCode).toBe(200);
     expect(await server.exited).toEqual({ code: 0, signal: null });
   });
 });

@@ -32,4 +32,20 @@ describe(Drain.name, () => {
     expect(step).toHaveBeenCalledTimes(1);
     expect(drain.started).toBe(true);
   });
+
+  it('stops waiting for the phase that is under way when it is hastened, and goes on with the next', async () => {
+    const drain = new Drain();
+    const closed = jest.fn();
+    const begun = Promise.withResolvers<void>();
+    drain.register('finish', 'endless', () => {
+      begun.resolve();
+      return new Promise(() => {});
+    });
+    drain.register('close', 'pool', closed);
+    const faults = drain.run({ ...BUDGET, finish: 60_000 });
+    await begun.promise;
+    drain.hasten();
+    expect((await faults).map((fault) => fault.name)).toEqual(['endless']);
+    expect(closed).toHaveBeenCalledTimes(1);
+  });
 });

@@ -95,7 +95,8 @@ describe(DrainService.name, () => {
   });
 
   it('waits for nothing more at the second signal', async () => {
-    const { clock, connections, service } = build();
+    const { clock, connections, drain, service } = build();
+    drain.register('finish', 'predictions', () => new Promise(() => {}));
     const stopped = service.stop('SIGINT');
     await clock.advance(10);
     void service.stop('SIGINT');

@@ -99,7 +99,7 @@ export class DrainService {
   }
 
   private async finishRequests(): Promise<void> {
-    const { connections, options } = this.parts;
+    const { connections, drain, options } = this.parts;
     const finishMs = this.budgets().finish;
     // The last answers need a moment to get out before the phase ends.
     const outOfTime = Promise.race([
@@ -114,6 +114,8 @@ export class DrainService {
     await Promise.race([connections.whenIdle(), outOfTime]);
     connections.refuseAll();
     await connections.whenGone();
+    // Work whose requests were all refused is not waited for either.
+    if (this.signals > 1) drain.hasten();
   }
 
   private after(delayMs: number): Promise<void> {
