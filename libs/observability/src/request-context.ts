@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { v7 as uuidv7 } from 'uuid';
+import { newId } from '@app/core';
 import { continueTrace } from './trace-context';
 
 const REQUEST_ID = /^[A-Za-z0-9._:-]{1,128}$/;
@@ -41,7 +41,7 @@ export class RequestContext {
   constructor(headers: IncomingMessage['headers'] = {}) {
     // A header that was sent twice arrives joined by a comma, which the pattern does not take.
     const asked = headers['x-request-id'];
-    this.requestId = typeof asked === 'string' && REQUEST_ID.test(asked) ? asked : uuidv7();
+    this.requestId = typeof asked === 'string' && REQUEST_ID.test(asked) ? asked : newId();
     const parent = headers['traceparent'];
     const { traceId, traceparent } = continueTrace(typeof parent === 'string' ? parent : undefined);
     this.traceId = traceId;
