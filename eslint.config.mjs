@@ -95,7 +95,7 @@ export default tseslint.config(
         { disallowTypeAnnotations: false, fixStyle: 'separate-type-imports' },
       ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
-      '@typescript-eslint/no-extraneous-class': 'off',
+      '@typescript-eslint/no-require-imports': ['error', { allow: ['/package\\.json$'] }],
       'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL],
       'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME] }],
       'no-restricted-properties': ['error', ...MODULE_MOCKS],

@@ -8,7 +8,10 @@ module.exports = {
     '<rootDir>/examples/**/*.spec.ts',
   ],
   testEnvironment: '<rootDir>/test/jest/environment.cjs',
-  setupFilesAfterEnv: ['<rootDir>/libs/testing/src/leak-check.setup.ts'],
+  setupFilesAfterEnv: [
+    '<rootDir>/libs/testing/src/leak-check.setup.ts',
+    '<rootDir>/libs/testing/src/unit-walls.setup.ts',
+  ],
   testSequencer: '<rootDir>/test/jest/random-order.cjs',
   reporters: ['default', '<rootDir>/test/jest/count-reporter.cjs'],
   showSeed: true,

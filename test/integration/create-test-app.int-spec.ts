@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { Drain } from '@app/core';
 import { Controller, Get, Module } from '@nestjs/common';
-import { createTestApp } from './create-test-app';
+import { createTestApp } from '@app/testing';
 
 abstract class Greeting {
   abstract word(): string;
