@@ -26,8 +26,8 @@ function scripted({ rows, parameters }: TaskInput, { task, signature }: ModelVer
   }
   const [label, probabilities] = signature.outputs;
   return {
-    [label!.name]: tensorOf(label!.dtype, [rows], each(label!.dtype === 'BYTES' ? 'good' : 1) as string[]),
-    [probabilities!.name]: tensorOf('FP32', [rows, 2], each([0.25, 0.75]).flat()),
+    [label.name]: tensorOf(label.dtype, [rows], each(label.dtype === 'BYTES' ? 'good' : 1) as string[]),
+    [probabilities.name]: tensorOf('FP32', [rows, 2], each([0.25, 0.75]).flat()),
   };
 }
 

@@ -17,10 +17,13 @@ import { ApiContract } from './api-contract';
 /** The models that the default install serves. */
 export const DEFAULT_MODELS = join(__dirname, '../../models');
 
+/** A model to write, and the text of its `model.yaml`. */
+export type WrittenModel = TinyModel & { readonly manifest?: string | undefined };
+
 /** What a door is opened with. */
 export interface DoorOptions extends Pick<TestAppOptions, 'override'> {
   /** Models to write, by name; or a folder that has some. */
-  readonly models?: Readonly<Record<string, TinyModel>> | string;
+  readonly models?: Readonly<Record<string, WrittenModel>> | string;
   /** Settings, as the environment has them. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -87,7 +90,8 @@ export class Door implements AsyncDisposable {
     const text = await response.text();
     const body: unknown = text === '' || !isJson(response.headers) ? undefined : JSON.parse(text);
     const answer = { status: response.status, headers: response.headers, text, body };
-    this.contract.check({ method, path, answer });
+    const asksForNumbers = typeof init.body === 'string' && init.body.includes('"int64":"number"');
+    this.contract.check({ method, path, answer, asksForNumbers });
     return answer;
   }
 
@@ -120,9 +124,12 @@ export function outcome(answer: Answer): string {
   return answer.status === 200 ? '200' : `${answer.status} ${errorOf(answer).code}`;
 }
 
-async function written(directory: string, models: Readonly<Record<string, TinyModel>>): Promise<string> {
+async function written(directory: string, models: Readonly<Record<string, WrittenModel>>): Promise<string> {
   mkdirSync(directory, { recursive: true });
-  await Promise.all(Object.entries(models).map(([name, model]) => writeModel(directory, { name, model })));
+  const writes = Object.entries(models).map(([name, { manifest, ...model }]) =>
+    writeModel(directory, { name, model, ...(manifest !== undefined && { manifest }) }),
+  );
+  await Promise.all(writes);
   return directory;
 }
 

@@ -32,7 +32,8 @@ export function prepareTensors(
 
 /** How JSON becomes elements of one input, by the manifest. */
 export function ownOptions({ inputs }: Manifest, name: string): DecodeOptions {
-  return Object.hasOwn(inputs, name) ? inputs[name] : {};
+  // onnxruntime-node 1.30 hands texts over as C strings: what stands behind U+0000 would be cut off unseen.
+  return { nulCharacter: 'reject', ...(Object.hasOwn(inputs, name) && inputs[name]) };
 }
 
 /** The names of inputs or outputs, in order. */

@@ -1,5 +1,5 @@
 import { decodeElements } from '@app/core';
-import type { DecodeOptions, JsonRecord, JsonValue, Tensor, TensorSpec } from '@app/core';
+import type { JsonRecord, JsonValue, Tensor, TensorSpec } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf } from './batch-layout';
 import { document, elementOf, objectOf, tensorsFormSchemas } from './json-schema';
@@ -9,7 +9,7 @@ import { RawModel } from './raw-model';
 import { leavesOutRows, prepareTensors, presentTensors } from './raw-tensors';
 import { checkFields, checkRowCount } from './refusals';
 import { columnsOf, valuesOf } from './tabular-columns';
-import type { Column } from './tabular-columns';
+import type { Column, ColumnsOfInput } from './tabular-columns';
 import { answerSchema, readOutputs, rowAnswer } from './tabular-outputs';
 import type { RowTensors } from './tabular-outputs';
 import type { PredictOptions, Task, TaskInput, TaskOutput } from './task';
@@ -22,14 +22,9 @@ export const tabular: Task = {
 
   prepare(version, input, options) {
     readOptions(options, OPTIONS);
-    const columns = columnsOf(version);
-    if (input.form === 'rows') return prepareRows(version, columns, input.rows);
-    return prepareTensors(version.signature, input, (spec) =>
-      joined(
-        columns.filter((column) => column.input === spec),
-        'every',
-      ),
-    );
+    const inputs = columnsOf(version);
+    if (input.form === 'rows') return prepareRows(version, inputs, input.rows);
+    return prepareTensors(version.signature, input, (spec) => inputs.find((of) => of.input === spec)!.strictest);
   },
 
   present(version, input, output, options) {
@@ -43,10 +38,12 @@ export const tabular: Task = {
   usage: () => undefined,
 
   schema(version) {
-    const columns = columnsOf(version);
+    const columns = columnsOf(version).flatMap(({ input, columns: own }) => own.map((column) => ({ input, column })));
     const classes = version.manifest.tabular.classes ?? [];
-    const optional = columns.filter((column) => column.default !== undefined).map(({ name }) => name);
-    const properties = Object.fromEntries(columns.map((column) => [column.name, columnSchema(column)]));
+    const optional = columns.filter(({ column }) => column.default !== undefined).map(({ column }) => column.name);
+    const properties = Object.fromEntries(
+      columns.map(({ input, column }) => [column.name, columnSchema(input, column)]),
+    );
     return {
       row: document(objectOf(properties, optional)),
       row_output: document(answerSchema(readOutputs(version.signature, classes), classes)),
@@ -61,60 +58,32 @@ export const tabular: Task = {
   },
 };
 
-function prepareRows({ signature }: ModelVersion, columns: readonly Column[], rows: readonly JsonRecord[]): TaskInput {
+function prepareRows(
+  { signature }: ModelVersion,
+  inputs: readonly ColumnsOfInput[],
+  rows: readonly JsonRecord[],
+): TaskInput {
   const whole = batchLayoutOf(signature) === 'whole';
   checkRowCount(rows.length, 'rows', whole ? 1 : undefined);
-  const names = columns.map(({ name }) => name);
+  const names = inputs.flatMap(({ columns }) => columns.map(({ name }) => name));
   rows.forEach((row, index) => checkFields(Object.keys(row), names, `rows[${index}]`));
-  const tensors = Object.fromEntries(
-    signature.inputs.map((input) => [
-      input.name,
-      inputOf({ input, rows, columns: columns.filter((column) => column.input === input) }),
-    ]),
-  );
+  const tensors = Object.fromEntries(inputs.map((of) => [of.input.name, inputOf(of, rows)]));
   return { rows: rows.length, splittable: !whole, tensors, parameters: {}, outputs: [] };
 }
 
-interface InputOfRows {
-  readonly input: TensorSpec;
-  readonly columns: readonly Column[];
-  readonly rows: readonly JsonRecord[];
-}
-
-/** The values row by row, `[rows, columns]`; columns with rules of their own are judged one by one before. */
-function inputOf({ input, columns, rows }: InputOfRows): Tensor {
+/** The values row by row, `[rows, columns]`; columns that take less than others are judged by themselves before. */
+function inputOf({ input, columns, loosest, stricter }: ColumnsOfInput, rows: readonly JsonRecord[]): Tensor {
+  const { dtype, shape } = input;
   const width = columns.length;
   const fieldOf = (at: number): string => `rows[${Math.floor(at / width)}].${columns[at % width].name}`;
   const byColumn = columns.map((column) => valuesOf(rows, column));
-  const shared = joined(columns, 'some');
-  columns.forEach(({ options }, index) => {
-    if (sameOptions(options, shared)) return;
-    decodeElements(
-      { dtype: input.dtype, shape: [], fieldOf: (row) => fieldOf(row * width + index) },
-      byColumn[index],
-      options,
-    );
-  });
-  const values = rows.flatMap((_, row) => byColumn.map((column) => column[row]));
-  const { dtype, bytes } = decodeElements({ dtype: input.dtype, shape: [], fieldOf }, values, shared);
-  return { dtype, shape: input.shape.length === 1 ? [rows.length] : [rows.length, width], bytes };
-}
-
-/** What `some` of the columns allow, or `every` one of them. */
-function joined(columns: readonly Column[], of: 'some' | 'every'): DecodeOptions {
-  return {
-    coerce: columns[of](({ options }) => options.coerce === true),
-    nullAsNan: columns[of](({ options }) => options.nullAsNan === true),
-    onNonFinite: columns[of](({ options }) => options.onNonFinite === 'accept') ? 'accept' : 'reject',
-  };
-}
-
-function sameOptions(one: DecodeOptions, other: DecodeOptions): boolean {
-  return (
-    (one.coerce ?? false) === other.coerce &&
-    (one.nullAsNan ?? false) === other.nullAsNan &&
-    one.onNonFinite === other.onNonFinite
-  );
+  for (const index of stricter) {
+    const target = { dtype, shape: [], fieldOf: (row: number) => fieldOf(row * width + index) };
+    decodeElements(target, byColumn[index], columns[index].options);
+  }
+  const values = width === 1 ? byColumn[0] : rows.flatMap((_, row) => byColumn.map((column) => column[row]));
+  const { bytes } = decodeElements({ dtype, shape: [], fieldOf }, values, loosest);
+  return { dtype, shape: shape.length === 1 ? [rows.length] : [rows.length, width], bytes };
 }
 
 interface RowsAnswer {
@@ -145,7 +114,7 @@ function presentRows(
   return Array.from({ length: rows }, (_, row) => rowAnswer(tensorsOf(row), classes, options));
 }
 
-function columnSchema({ input, default: whenAbsent, options }: Column): Schema {
-  const element = elementOf(input.dtype, options);
+function columnSchema({ dtype }: TensorSpec, { default: whenAbsent, options }: Column): Schema {
+  const element = elementOf(dtype, options);
   return whenAbsent === undefined ? element : { ...element, default: whenAbsent };
 }
