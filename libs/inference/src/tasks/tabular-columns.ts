@@ -1,22 +1,35 @@
 import { QuaysideError } from '@app/core';
-import type { DecodeOptions, JsonRecord, TensorSpec } from '@app/core';
-import type { ColumnSettings, ModelVersion } from '@app/model-registry';
+import type { DecodeOptions, JsonRecord, Signature, TensorSpec } from '@app/core';
+import type { ColumnSettings, InputOptions, ModelVersion } from '@app/model-registry';
 import { ownOptions } from './raw-tensors';
 
-/** One column of a request's rows, and where it goes. */
+/** One column of a request's rows. */
 export interface Column {
   /** The name that requests use. */
   readonly name: string;
-  readonly input: TensorSpec;
   /** What an absent value becomes; absent: the column is required. */
   readonly default?: string | number | boolean;
-  readonly options: DecodeOptions;
+  readonly options: DecodeOptions & Required<InputOptions>;
+}
+
+/** One input of a tabular model, and the columns that fill it, in order. */
+export interface ColumnsOfInput {
+  readonly input: TensorSpec;
+  readonly columns: readonly Column[];
+  /** What some of the columns takes; those that take less are in `stricter`. */
+  readonly loosest: DecodeOptions;
+  /** What every one of them takes. */
+  readonly strictest: DecodeOptions;
+  /** Places of the columns that do not take all that `loosest` does. */
+  readonly stricter: readonly number[];
 }
 
 type TabularVersion = Pick<ModelVersion, 'signature' | 'manifest'>;
 
+const known = new WeakMap<TabularVersion, { signature: Signature; inputs: readonly ColumnsOfInput[] }>();
+
 /**
- * The columns of a model, in the order in which they fill its inputs.
+ * The columns of a model, in the order in which they fill its inputs; remembered, as every request asks.
  *
  * - One input `[rows, F]`: F columns of it, named by the manifest in this order, else `f0`, `f1` and so on.
  * - Inputs `[rows, 1]` or `[rows]`: one each. The manifest's columns belong to the inputs of the same name; where one of
@@ -24,21 +37,51 @@ type TabularVersion = Pick<ModelVersion, 'signature' | 'manifest'>;
  *
  * Throws model_load_failed where the manifest's columns do not fit the inputs.
  */
-export function columnsOf({ signature, manifest }: TabularVersion): readonly Column[] {
-  const { inputs } = signature;
-  const written = manifest.tabular.columns ?? [];
-  const columns =
-    inputs.length === 1 && widthOf(inputs[0]) !== 1 ? ofMatrix(inputs[0], written) : ofInputs(inputs, written);
-  const twice = columns.find(
-    ({ settings }, index) => columns.findIndex((other) => other.settings.name === settings.name) !== index,
-  );
-  if (twice) throw misfit(`"${twice.settings.name}" stands twice.`);
-  return columns.map(({ input, settings }) => columnOf(input, settings, ownOptions(manifest, input.name)));
+export function columnsOf(version: TabularVersion): readonly ColumnsOfInput[] {
+  const { signature } = version;
+  const remembered = known.get(version);
+  if (remembered?.signature === signature) return remembered.inputs;
+  const inputs = readColumns(version);
+  known.set(version, { signature, inputs });
+  return inputs;
 }
 
 /** The values of one column, defaults filled in; `undefined` where a required one is missing. */
 export function valuesOf(rows: readonly JsonRecord[], column: Column): readonly unknown[] {
   return rows.map((row) => (Object.hasOwn(row, column.name) ? row[column.name] : column.default));
+}
+
+function readColumns({ signature, manifest }: TabularVersion): readonly ColumnsOfInput[] {
+  const [only, ...others] = signature.inputs;
+  const written = manifest.tabular.columns ?? [];
+  const isMatrix = only !== undefined && others.length === 0 && widthOf(only) !== 1;
+  const columns = isMatrix ? ofMatrix(only, written) : ofInputs(signature.inputs, written);
+  const names = columns.map(({ settings }) => settings.name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined) throw misfit(`"${twice}" stands twice.`);
+  return signature.inputs.map((input) => {
+    const own = columns.filter((column) => column.input === input);
+    return joined(
+      input,
+      own.map(({ settings }) => columnOf(settings, ownOptions(manifest, input.name))),
+    );
+  });
+}
+
+function joined(input: TensorSpec, columns: readonly Column[]): ColumnsOfInput {
+  const taken = (of: 'some' | 'every'): DecodeOptions => ({
+    ...columns[0]?.options,
+    coerce: columns[of](({ options }) => options.coerce),
+    nullAsNan: columns[of](({ options }) => options.nullAsNan),
+    onNonFinite: columns[of](({ options }) => options.onNonFinite === 'accept') ? 'accept' : 'reject',
+  });
+  const loosest = taken('some');
+  const takesLess = ({ options }: Column): boolean =>
+    options.coerce !== loosest.coerce ||
+    options.nullAsNan !== loosest.nullAsNan ||
+    options.onNonFinite !== loosest.onNonFinite;
+  const stricter = columns.flatMap((column, index) => (takesLess(column) ? [index] : []));
+  return { input, columns, loosest, strictest: taken('every'), stricter };
 }
 
 /** An input and what the manifest says of one column of it. */
@@ -66,11 +109,16 @@ function ofInputs(inputs: readonly TensorSpec[], written: readonly ColumnSetting
 }
 
 /** NaN and the infinities are refused in a column unless the manifest says otherwise: few models expect them. */
-function columnOf(input: TensorSpec, settings: ColumnSettings, inputOptions: DecodeOptions): Column {
+function columnOf(settings: ColumnSettings, inputOptions: DecodeOptions): Column {
   const { name, default: whenAbsent, ...own } = settings;
-  const options = { ...inputOptions, ...own };
-  const onNonFinite = options.onNonFinite ?? (options.nullAsNan ? 'accept' : 'reject');
-  return { name, input, default: whenAbsent, options: { ...options, onNonFinite } };
+  const { coerce = false, nullAsNan = false, onNonFinite, ...others } = { ...inputOptions, ...own };
+  const options: Column['options'] = {
+    ...others,
+    coerce,
+    nullAsNan,
+    onNonFinite: onNonFinite ?? (nullAsNan ? 'accept' : 'reject'),
+  };
+  return { name, default: whenAbsent, options };
 }
 
 /** Columns of an input: 1 for `[rows]`; undefined where it does not say, or has another number of dimensions. */

@@ -116,6 +116,7 @@ describe('tabular: values', () => {
     ['unknown_field', { ...ROW, income: 3 }, 'rows[0].income'],
     ['null_not_allowed', { ...ROW, amount: null }, 'rows[0].amount'],
     ['string_expected', { ...ROW, purpose: 3 }, 'rows[0].purpose'],
+    ['nul_character', { ...ROW, purpose: 'a\0b' }, 'rows[0].purpose'],
     ['not_integral', { ...ROW, age: 1.5 }, 'rows[0].age'],
     ['non_finite_not_allowed', { ...ROW, amount: 'NaN' }, 'rows[0].amount'],
     ['number_expected', { ...ROW, amount: [1] }, 'rows[0].amount'],

@@ -34,7 +34,10 @@ export interface PredictOptions {
 export interface TaskInput {
   /** Rows along dimension 0 of every tensor; 1 where the model has no batch dimension. */
   readonly rows: number;
-  /** Whether rows may be run apart and joined again. False: the call runs as one piece. */
+  /**
+   * Whether rows may be run apart and joined again. False: the call runs as one piece. A model that takes one row at a
+   * time needs no more than this: its `OpenModel` runs the rows one after another.
+   */
   readonly splittable: boolean;
   readonly tensors: NamedTensors;
   readonly parameters: Readonly<Record<string, string | number | boolean>>;
@@ -68,9 +71,12 @@ export interface EngineSession {
 
 /** A model version that is open in an executor. */
 export interface OpenModel {
-  /** Runs one call: encodes, runs the session, decodes. Throws invalid_input, context_length_exceeded, inference_failed. */
+  /**
+   * Runs one call: encodes, runs the session (as often as the rows need), decodes.
+   * Throws invalid_input, context_length_exceeded, inference_failed, non_finite_output.
+   */
   execute(input: TaskInput): Promise<{ output: TaskOutput; inputMs: number; inferMs: number; outputMs: number }>;
-  /** A small valid call, to warm the session up. */
+  /** A small call, to warm the session up. Made from the shapes alone where the model passes tensors through, so it may fail. */
   sample(): TaskInput;
 }
 
@@ -91,11 +97,11 @@ export interface Task {
   readonly name: TaskName;
   /** Checks a request against the version and makes it tensors. Throws invalid_input, invalid_request, unsupported_option. */
   prepare(version: ModelVersion, input: PredictInput, options: PredictOptions): TaskInput;
-  /** Makes the answer, in the form of the request. Throws non_finite_output, invalid_input (an unknown output). */
+  /** Makes the answer, in the form of the request. Throws non_finite_output, inference_failed (an output lacks rows). */
   present(version: ModelVersion, input: PredictInput, output: TaskOutput, options: PredictOptions): Answer;
   /** Counts tokens, for text tasks. */
   usage(output: TaskOutput): Usage | undefined;
-  /** Describes the requests and answers of one version. */
+  /** Describes the requests and answers of one version. Throws model_load_failed where the manifest's columns do not fit. */
   schema(version: ModelVersion): TaskSchema;
   /** Opens a version in an executor: reads its tokenizer, keeps its session. Throws model_load_failed. */
   open(version: ModelVersion, session: EngineSession): Promise<OpenModel>;

@@ -159,6 +159,13 @@ describe('tensors: whole inputs', () => {
     expect(refusal(input)).toMatchObject({ code: 'invalid_request' });
   });
 
+  it('refuses texts with U+0000, behind which the engine would cut them', () => {
+    const signature = { inputs: [spec('t', 'BYTES', ['rows'])], outputs: [spec('u', 'BYTES', ['rows'])] };
+    for (const input of [form({ t: ['a\0b'] }), rows({ t: 'a\0b' })]) {
+      expect(refusal(input, signature)).toMatchObject({ code: 'invalid_input', details: [{ code: 'nul_character' }] });
+    }
+  });
+
   it('obeys the manifest of each input', () => {
     const inputs = { x: { onNonFinite: 'reject' } } as const;
     const version = { ...versionOf(PAIR), manifest: { ...DEFAULT_MANIFEST, inputs } };
