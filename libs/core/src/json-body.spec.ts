@@ -63,6 +63,29 @@ const jsonish = fc
   )
   .map((pieces) => pieces.join(''));
 
+/** Valid JSON texts whose keys and strings are near what is forbidden, with strings of all lengths. */
+const { tree } = fc.letrec<{ tree: string; string: string }>((tie) => ({
+  tree: fc.oneof(
+    { maxDepth: 4, withCrossShrink: true },
+    fc.constantFrom('1', 'null', '[]', '{}'),
+    tie('string'),
+    fc.array(tie('tree'), { maxLength: 4 }).map((items) => `[${items.join(', ')}]`),
+    fc
+      // A forbidden key is refused even where a later duplicate of it, or of what holds it, would replace it.
+      .uniqueArray(fc.tuple(tie('string'), tie('tree')), {
+        maxLength: 4,
+        selector: ([key]) => JSON.parse(key) as string,
+      })
+      .map((entries) => `{${entries.map(([key, value]) => `${key} : ${value}`).join(',')}}`),
+  ),
+  string: fc.oneof(
+    fc.constantFrom('"constructor"', '"prototype"', '"__proto__"', '"a"', '"\\u0063onstructor"', '"prototypes"'),
+    fc
+      .array(fc.constantFrom('y'.repeat(70), '"', '\\', '{"__proto__":', 'z', 'é'), { maxLength: 8 })
+      .map((pieces) => JSON.stringify(pieces.join(''))),
+  ),
+}));
+
 /** What must be refused beside bad JSON, found on the parsed value in the plain way. */
 function hasForbiddenKey(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
@@ -98,6 +121,15 @@ describe(parseJsonBody.name, () => {
     );
   });
 
+  it('refuses forbidden keys and nothing else in valid JSON', () => {
+    fc.assert(
+      fc.property(tree, (text) => {
+        expect(codeOf(text)).toBe(hasForbiddenKey(JSON.parse(text)) ? 'forbidden_key' : 'accepted');
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
   it('finds a forbidden key in any escape, behind strings of any length', () => {
     const escaped = (text: string, mask: readonly boolean[]): string =>
       [...text]
@@ -117,6 +149,8 @@ describe(parseJsonBody.name, () => {
 
   it.each([
     '{"constructor":1,"a":{"prototype":1}}',
+    '[{"constructor":1},{"prototype":1}]',
+    '[{"constructor":"x"},{"prototype":1}]',
     '{"constructor":[{"prototype":1}]}',
     '{"constructor":{"a":{"prototype":1}}}',
     '{"constructor":{},"prototype":1}',

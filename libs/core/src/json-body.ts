@@ -60,7 +60,7 @@ function asBuffer(bytes: Uint8Array): Buffer {
  * It is exact for valid JSON; for the rest it may refuse or stop early, and the parser refuses what is left.
  */
 function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): void {
-  /** Per depth: keys so far, and whether the object is the value of a `constructor` key. */
+  /** Per depth: keys so far, and whether the object or array is the value of a `constructor` key. */
   const keys: number[] = [0];
   const isConstructor: boolean[] = [false];
   const mayEscape = asBuffer(bytes).includes(BACKSLASH);
@@ -74,7 +74,6 @@ function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): v
     if (byte === QUOTE) {
       stringStart = at + 1;
       at = stringEnd = endOfString(bytes, stringStart);
-      opensConstructor = false;
     } else if (byte === COLON) {
       const count = (keys[depth] ?? 0) + 1;
       if (count > maxKeys) throw tooManyKeys(maxKeys);
@@ -86,10 +85,11 @@ function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): v
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       if (++depth > maxDepth) throw tooDeep(maxDepth);
       keys[depth] = 0;
-      isConstructor[depth] = opensConstructor && byte === OPEN_BRACE;
+      isConstructor[depth] = opensConstructor;
       opensConstructor = false;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
       if (--depth < 0) return;
+      opensConstructor = false;
     } else throw bareWord(bytes, at);
   }
 }
@@ -105,16 +105,16 @@ function endOfString(bytes: Uint8Array, start: number): number {
     }
     const quote = bytes.indexOf(QUOTE, at);
     if (quote < 0) break;
-    if (!isEscaped(bytes, at, quote)) return quote;
+    if (!isEscaped(bytes, quote)) return quote;
     at = quote + 1;
   }
   return bytes.length;
 }
 
-/** Whether an odd run of backslashes, none of them before `from`, stands before a byte. */
-function isEscaped(bytes: Uint8Array, from: number, at: number): boolean {
+/** Whether an odd run of backslashes stands before a byte. */
+function isEscaped(bytes: Uint8Array, at: number): boolean {
   let start = at;
-  while (start > from && bytes[start - 1] === BACKSLASH) start--;
+  while (bytes[start - 1] === BACKSLASH) start--;
   return (at - start) % 2 === 1;
 }
 

@@ -58,7 +58,8 @@ function epochSeconds(parts: RegExpExecArray): number | undefined {
   const date = new Date(0);
   // Not Date.UTC, which reads years 0 to 99 as 1900 to 1999.
   date.setUTCFullYear(year, month - 1, day);
-  if (year < 1 || date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
+  // A day that its month lacks has moved the date to another month.
+  if (year < 1 || date.getUTCMonth() !== month - 1) return undefined;
   const offset = (parts[9] === '-' ? -60 : 60) * (offsetHours * 60 + offsetMinutes);
   return date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offset;
 }
