@@ -5,9 +5,10 @@ import { isFloat } from './floats';
 /** A JSON Schema (draft 2020-12), or a part of one. */
 export type Schema = { readonly [key: string]: JsonValue };
 
-/** Marks the outermost schema with the draft that it is written in. */
-export function document(schema: Schema): Schema {
-  return { $schema: 'https://json-schema.org/draft/2020-12/schema', ...schema };
+/** Marks the outermost schema with the draft that it is written in, and shows a value that it accepts. */
+export function document(schema: Schema, example?: JsonValue): Schema {
+  const examples: Schema = example === undefined ? {} : { examples: [example] };
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', ...schema, ...examples };
 }
 
 /** An object with exactly these fields, of which those in `optional` may be absent. */
@@ -45,9 +46,29 @@ export function tensorsFormSchemas(signature: Signature): { readonly inputs: Sch
   const schemaOf = batchLayoutOf(signature) === 'whole' ? kept : either;
   const anyOutput = signature.outputs.map(({ name }) => name);
   return {
-    inputs: document(schemaOf(signature.inputs, [])),
+    inputs: document(schemaOf(signature.inputs, []), exampleOf(signature.inputs, 'kept')),
     outputs: document(schemaOf(signature.outputs, anyOutput)),
   };
+}
+
+/** Examples with more numbers than this tell nobody anything. */
+const MAX_EXAMPLE_ELEMENTS = 100;
+
+/** A value of the right form: zeros and texts, where dynamic dimensions are 1; none where it would be long. */
+export function exampleOf(specs: readonly TensorSpec[], rows: Rows): JsonValue | undefined {
+  const sizesOf = ({ shape }: TensorSpec): readonly number[] =>
+    (rows === 'kept' ? shape : shape.slice(1)).map((dimension) => (typeof dimension === 'number' ? dimension : 1));
+  const counts = specs.map((spec) => sizesOf(spec).reduce((count, size) => count * size, 1));
+  if (counts.some((count) => count > MAX_EXAMPLE_ELEMENTS)) return undefined;
+  const nest = (spec: TensorSpec): JsonValue =>
+    sizesOf(spec).reduceRight((inner, size) => new Array<JsonValue>(size).fill(inner), elementExample(spec.dtype));
+  return Object.fromEntries(specs.map((spec) => [spec.name, nest(spec)]));
+}
+
+/** One element of the right type. */
+export function elementExample(dtype: Dtype): JsonValue {
+  if (dtype === 'BYTES') return 'text';
+  return dtype === 'BOOL' ? true : 0;
 }
 
 function tensorSchema({ dtype, shape }: TensorSpec, rows: Rows): Schema {

@@ -20,7 +20,7 @@ export function prepareTensors(
   { inputs, outputs = [] }: TensorsForm,
   optionsOf: OptionsOf,
 ): TaskInput {
-  checkFields(Object.keys(inputs), namesOf(signature.inputs), 'inputs');
+  checkFields(inputs, { takes: namesOf(signature.inputs), path: 'inputs' });
   checkOutputs(outputs, namesOf(signature.outputs));
   const oneRow = leavesOutRows(signature, inputs);
   const tensors = Object.fromEntries(

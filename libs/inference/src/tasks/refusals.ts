@@ -1,5 +1,5 @@
 import { QuaysideError } from '@app/core';
-import type { ErrorCode } from '@app/core';
+import type { ErrorCode, JsonRecord } from '@app/core';
 
 /** What is wrong with one field of a request. */
 export interface Refusal {
@@ -13,6 +13,12 @@ export interface Refusal {
 /** Most rows of one call. */
 export const MAX_ROWS = 2048;
 
+/** Names that a client made up are shown no longer than this. */
+const MAX_NAME_SHOWN = 40;
+
+/** Details beyond this many are left out: the first ones are what a caller fixes. */
+const MAX_DETAILS = 10;
+
 /** The refusal of a value or a field that the model does not take. */
 export function invalidInput(refusal: Refusal): QuaysideError {
   return refuse('invalid_input', refusal);
@@ -25,14 +31,34 @@ export function checkRowCount(rows: number, field: string, most = MAX_ROWS): voi
   throw refuse('invalid_request', { field, code: rows < 1 ? 'too_few_rows' : 'too_many_rows', message });
 }
 
-/** Throws invalid_input for the first field that is not among `known`, naming some of those that are. */
-export function checkFields(fields: Iterable<string>, known: readonly string[], path: string): void {
-  for (const field of fields) {
-    if (known.includes(field)) continue;
-    const shown = field.slice(0, 40);
-    const message = `The model has no field "${shown}". It takes ${someOf(known)}.`;
-    throw invalidInput({ field: `${path}.${shown}`, code: 'unknown_field', message });
-  }
+/** What a row, or the inputs of the tensors form, may and must have. */
+export interface FieldRules {
+  readonly takes: readonly string[];
+  /** Those of them that may be absent. Default: none. */
+  readonly optional?: readonly string[];
+  /** Where the record stands, such as `rows[2]`. */
+  readonly path: string;
+}
+
+/** Throws invalid_input with the first 10 fields that the model does not take, or that are missing. */
+export function checkFields(record: JsonRecord, { takes, optional = [], path }: FieldRules): void {
+  const unknown = Object.keys(record).filter((name) => !takes.includes(name));
+  const missing = takes.filter((name) => !Object.hasOwn(record, name) && !optional.includes(name));
+  if (unknown.length === 0 && missing.length === 0) return;
+  const refusals = [
+    ...unknown.map((name) => unknownField(name.slice(0, MAX_NAME_SHOWN), takes, path)),
+    ...missing.map((name) => missingField(`${path}.${name}`)),
+  ];
+  throw refuse('invalid_input', ...refusals);
+}
+
+function unknownField(name: string, takes: readonly string[], path: string): Refusal {
+  const message = `The model has no field "${name}". It takes ${someOf(takes)}.`;
+  return { field: `${path}.${name}`, code: 'unknown_field', message };
+}
+
+function missingField(field: string): Refusal {
+  return { field, code: 'missing_input', message: `${field} is missing; send a value.` };
 }
 
 /** Throws invalid_input for an output that is not among `known`, or is asked for twice. */
@@ -55,6 +81,7 @@ function someOf(names: readonly string[]): string {
   return names.length > 5 ? `${shown.join(', ')} and ${names.length - 5} more` : shown.join(', ');
 }
 
-function refuse(code: ErrorCode, refusal: Refusal): QuaysideError {
-  return new QuaysideError(code, refusal.message, { details: [refusal] });
+function refuse(code: ErrorCode, ...refusals: readonly Refusal[]): QuaysideError {
+  const others = refusals.length > 1 ? ` (and ${refusals.length - 1} more)` : '';
+  return new QuaysideError(code, `${refusals[0].message}${others}`, { details: refusals.slice(0, MAX_DETAILS) });
 }

@@ -1,5 +1,5 @@
 import { tensorOf, textsOf, viewOf } from '@app/core';
-import type { NamedTensors, Signature } from '@app/core';
+import type { NamedTensors, QuaysideError, Signature } from '@app/core';
 import { DEFAULT_MANIFEST } from '@app/model-registry';
 import type { ColumnSettings, ModelVersion } from '@app/model-registry';
 import { aModelVersion } from '@app/testing';
@@ -122,6 +122,19 @@ describe('tabular: values', () => {
     ['number_expected', { ...ROW, amount: [1] }, 'rows[0].amount'],
   ])('refuse with invalid_input and %s', (code, row, field) => {
     expect(refusal(versionOf(COLUMNS), rows(row))).toMatchObject({ code: 'invalid_input', details: [{ field, code }] });
+  });
+
+  it('are named all together where they are missing or unknown, up to 10', () => {
+    expect(refusal(versionOf(COLUMNS), rows(ROW, { age: 1, income: 1 }))).toMatchObject({
+      message: 'The model has no field "income". It takes "amount", "purpose", "age". (and 2 more)',
+      details: [
+        { field: 'rows[1].income' },
+        { field: 'rows[1].amount' },
+        { field: 'rows[1].purpose', code: 'missing_input' },
+      ],
+    });
+    const wide = versionOf({ ...MATRIX, inputs: [spec('x', 'FP32', ['rows', 40])] });
+    expect((refusal(wide, rows({})) as QuaysideError).details).toHaveLength(10);
   });
 
   it('name the column of a matrix, not its place', () => {
@@ -273,6 +286,10 @@ describe('tabular: its schemas', () => {
     const version = versionOf(COLUMNS, { classes: ['bad', 'good'], columns: [{ name: 'purpose', default: 'other' }] });
     const schema = tabular.schema(version);
     const accepts = (part: keyof typeof schema, value: unknown): boolean => ajv.validate(schema[part] as object, value);
+    for (const part of ['row', 'inputs'] as const) {
+      const [example] = (schema[part] as unknown as { examples: unknown[] }).examples;
+      expect(accepts(part, example)).toBe(true);
+    }
     expect(accepts('row', ROW) && accepts('row', { amount: 1, age: 2 })).toBe(true);
     expect(accepts('row_output', { label: 'good', score: 0.75, probabilities: { bad: 0.25, good: 0.75 } })).toBe(true);
     expect(accepts('inputs', { amount: [[1]], purpose: [['a']], age: [1] })).toBe(true);

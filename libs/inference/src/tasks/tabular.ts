@@ -2,7 +2,7 @@ import { decodeElements } from '@app/core';
 import type { JsonRecord, JsonValue, Tensor, TensorSpec } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf } from './batch-layout';
-import { document, elementOf, objectOf, tensorsFormSchemas } from './json-schema';
+import { document, elementExample, elementOf, objectOf, tensorsFormSchemas } from './json-schema';
 import type { Schema } from './json-schema';
 import { optionsSchema, readOptions } from './options';
 import { RawModel } from './raw-model';
@@ -45,7 +45,7 @@ export const tabular: Task = {
       columns.map(({ input, column }) => [column.name, columnSchema(input, column)]),
     );
     return {
-      row: document(objectOf(properties, optional)),
+      row: document(objectOf(properties, optional), Object.fromEntries(columns.map(exampleOfColumn))),
       row_output: document(answerSchema(readOutputs(version.signature, classes), classes)),
       ...tensorsFormSchemas(version.signature),
       options: document(optionsSchema(OPTIONS)),
@@ -65,8 +65,10 @@ function prepareRows(
 ): TaskInput {
   const whole = batchLayoutOf(signature) === 'whole';
   checkRowCount(rows.length, 'rows', whole ? 1 : undefined);
-  const names = inputs.flatMap(({ columns }) => columns.map(({ name }) => name));
-  rows.forEach((row, index) => checkFields(Object.keys(row), names, `rows[${index}]`));
+  const columns = inputs.flatMap((of) => of.columns);
+  const takes = columns.map(({ name }) => name);
+  const optional = columns.filter((column) => column.default !== undefined).map(({ name }) => name);
+  rows.forEach((row, index) => checkFields(row, { takes, optional, path: `rows[${index}]` }));
   const tensors = Object.fromEntries(inputs.map((of) => [of.input.name, inputOf(of, rows)]));
   return { rows: rows.length, splittable: !whole, tensors, parameters: {}, outputs: [] };
 }
@@ -84,6 +86,11 @@ function inputOf({ input, columns, loosest, stricter }: ColumnsOfInput, rows: re
   const values = width === 1 ? byColumn[0] : rows.flatMap((_, row) => byColumn.map((column) => column[row]));
   const { bytes } = decodeElements({ dtype, shape: [], fieldOf }, values, loosest);
   return { dtype, shape: shape.length === 1 ? [rows.length] : [rows.length, width], bytes };
+}
+
+interface InputColumn {
+  readonly input: TensorSpec;
+  readonly column: Column;
 }
 
 interface RowsAnswer {
@@ -112,6 +119,10 @@ function presentRows(
     value: tensorOfRow(value, row),
   });
   return Array.from({ length: rows }, (_, row) => rowAnswer(tensorsOf(row), classes, options));
+}
+
+function exampleOfColumn({ input, column }: InputColumn): readonly [string, JsonValue] {
+  return [column.name, column.default ?? elementExample(input.dtype)];
 }
 
 function columnSchema({ dtype }: TensorSpec, { default: whenAbsent, options }: Column): Schema {

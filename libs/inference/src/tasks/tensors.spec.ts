@@ -148,7 +148,8 @@ describe('tensors: whole inputs', () => {
 
   it('names a few of the inputs that it takes when it refuses another', () => {
     const wide = { ...PAIR, inputs: [...'abcdefg'].map((name) => spec(name, 'FP32', ['rows'])) };
-    expect(refusal(form({ z: [1] }), wide)).toMatchObject({
+    const all = Object.fromEntries([...'abcdefg'].map((name) => [name, [1]]));
+    expect(refusal(form({ z: [1], ...all }), wide)).toMatchObject({
       message: 'The model has no field "z". It takes "a", "b", "c", "d", "e" and 2 more.',
     });
   });
@@ -308,6 +309,10 @@ describe('tensors: its schemas', () => {
     const schema = tensors.schema(versionOf(PAIR));
     const ajv = new Ajv();
     const accepts = (part: keyof typeof schema, value: unknown): boolean => ajv.validate(schema[part] as object, value);
+    for (const part of ['row', 'inputs'] as const) {
+      const [example] = (schema[part] as unknown as { examples: unknown[] }).examples;
+      expect(accepts(part, example)).toBe(true);
+    }
     expect(accepts('row', { x: [1, 'NaN'], n: '9007199254740993' })).toBe(true);
     expect(accepts('row_output', { y: [1, 2], m: 3 })).toBe(true);
     expect(accepts('inputs', { x: [1, 2], n: 3 }) && accepts('inputs', { x: [[1, 2]], n: [3] })).toBe(true);

@@ -2,7 +2,7 @@ import { decodeElements, encodeNested, ownValue } from '@app/core';
 import type { JsonRecord, JsonValue, Signature, Tensor, TensorSpec } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layout';
-import { document, objectOf, tensorSchemas, tensorsFormSchemas } from './json-schema';
+import { document, exampleOf, objectOf, tensorSchemas, tensorsFormSchemas } from './json-schema';
 import { optionsSchema, readOptions } from './options';
 import { RawModel } from './raw-model';
 import { checkSymbols, leavesOutRows, namesOf, ownOptions, prepareTensors, presentTensors } from './raw-tensors';
@@ -33,7 +33,7 @@ export const tensors: Task = {
   schema({ signature }) {
     const rows = batchLayoutOf(signature) === 'whole' ? 'kept' : 'left-out';
     return {
-      row: document(objectOf(tensorSchemas(signature.inputs, rows))),
+      row: document(objectOf(tensorSchemas(signature.inputs, rows)), exampleOf(signature.inputs, rows)),
       row_output: document(objectOf(tensorSchemas(signature.outputs, rows))),
       ...tensorsFormSchemas(signature),
       options: document(optionsSchema(OPTIONS)),
@@ -47,8 +47,8 @@ function prepareRows(version: ModelVersion, rows: readonly JsonRecord[]): TaskIn
   const { inputs } = version.signature;
   const whole = batchLayoutOf(version.signature) === 'whole';
   checkRowCount(rows.length, 'rows', whole ? 1 : undefined);
-  const names = namesOf(inputs);
-  rows.forEach((row, index) => checkFields(Object.keys(row), names, `rows[${index}]`));
+  const takes = namesOf(inputs);
+  rows.forEach((row, index) => checkFields(row, { takes, path: `rows[${index}]` }));
   const decode = (input: TensorSpec): Tensor => {
     const fieldOf = (row: number): string => `rows[${row}].${input.name}`;
     const target = { dtype: input.dtype, shape: whole ? input.shape : rowShapeOf(input), fieldOf };

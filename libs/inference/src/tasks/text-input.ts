@@ -29,11 +29,11 @@ export function textSchemas({ maxCharacters, example }: TextSchemaParts): {
   readonly row: Schema;
   readonly inputs: Schema;
 } {
-  const text: Schema = { type: 'string', minLength: 1, maxLength: maxCharacters, examples: [example] };
+  const text: Schema = { type: 'string', minLength: 1, maxLength: maxCharacters };
   const texts = { ...listOf(text), minItems: 1, maxItems: MAX_ROWS };
   return {
-    row: document(objectOf({ [FIELD]: text })),
-    inputs: document(objectOf({ [FIELD]: { anyOf: [texts, text] } })),
+    row: document(objectOf({ [FIELD]: text }), { [FIELD]: example }),
+    inputs: document(objectOf({ [FIELD]: { anyOf: [texts, text] } }), { [FIELD]: [example] }),
   };
 }
 
@@ -50,14 +50,14 @@ interface Texts {
 function fromRows({ rows }: Extract<PredictInput, { form: 'rows' }>): Texts {
   checkRowCount(rows.length, 'rows');
   const texts = rows.map((row, index) => {
-    checkFields(Object.keys(row), [FIELD], `rows[${index}]`);
+    checkFields(row, { takes: [FIELD], path: `rows[${index}]` });
     return ownValue(row, FIELD);
   });
   return { texts, fieldOf: (index) => `rows[${index}].${FIELD}` };
 }
 
 function fromTensors({ inputs }: Extract<PredictInput, { form: 'tensors' }>): Texts {
-  checkFields(Object.keys(inputs), [FIELD], 'inputs');
+  checkFields(inputs, { takes: [FIELD], path: 'inputs' });
   const given = ownValue(inputs, FIELD);
   if (!Array.isArray(given)) return { texts: [given], fieldOf: () => `inputs.${FIELD}` };
   checkRowCount(given.length, `inputs.${FIELD}`);
