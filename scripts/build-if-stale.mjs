@@ -11,9 +11,13 @@ const stamp = join(built, '.built');
 const next = join(root, 'dist.next');
 const lock = join(root, '.build');
 
-/** Builds `dist` when a source is newer than the last build, or always with `{ force: true }`. Throws when it fails. */
-export async function buildIfStale({ force = false } = {}) {
+/**
+ * Builds `dist` when a source is newer than the last build, or always with `{ force: true }`. `onBuild` is called before
+ * a build begins. Throws when it fails.
+ */
+export async function buildIfStale({ force = false, onBuild = () => {} } = {}) {
   if (!force && !isStale()) return;
+  onBuild();
   await withLock(() => {
     // Another run may have built while this one waited for its turn.
     if (force || isStale()) build();

@@ -18,7 +18,7 @@ function obstacle() {
 
 async function start() {
   const { buildIfStale } = await import('./build-if-stale.mjs');
-  await buildIfStale();
+  await buildIfStale({ onBuild: () => console.error('Building Quayside, which takes some seconds ...') });
   await import('../dist/apps/api/src/main.js');
 }
 

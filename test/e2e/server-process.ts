@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { eventually, opened, temporaryDirectory } from '@app/testing';
 
+const ROOT = join(__dirname, '../..');
 /** The compiled entry, as `npm start` runs it. `npm test` builds it first. */
-const ENTRY = join(__dirname, '../../dist/apps/api/src/main.js');
+const ENTRY = join(ROOT, 'dist/apps/api/src/main.js');
 
 /** A line of the server's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -33,17 +34,24 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH. */
-  static async start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+  static start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+    return ServerProcess.run([process.execPath, ENTRY], settings);
+  }
+
+  /** Starts one as a user does: through npm, which builds first if a source is newer than the last build. */
+  static npmStart(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+    return ServerProcess.run(['npm', 'start', '--silent'], settings);
+  }
+
+  private static async run(
+    [program, ...args]: readonly [string, ...string[]],
+    settings: Readonly<Record<string, string>>,
+  ): Promise<ServerProcess> {
     const folder = await temporaryDirectory();
-    const env = {
-      PATH: process.env['PATH'],
-      HTTP_PORT: '0',
-      MODEL_DIR: folder,
-      DATA_DIR: join(folder, '.data'),
-      ...settings,
-    };
+    const defaults = { HTTP_PORT: '0', MODEL_DIR: folder, DATA_DIR: join(folder, '.data') };
+    const env = { PATH: process.env['PATH'], ...defaults, ...settings };
     return new ServerProcess(
-      spawn(process.execPath, [ENTRY], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
+      spawn(program, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
     );
   }
 

@@ -87,6 +87,14 @@ describe('stop', () => {
     },
   );
 
+  it.each(['SIGTERM', 'SIGINT'] as const)('stops in order when npm alone gets %s', async (signal) => {
+    await using server = await ServerProcess.npmStart({ MODEL_DIR: models });
+    await server.ready();
+    server.signal(signal);
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+    expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete' });
+  });
+
   it('goes on serving during the grace, while /ready tells others to stay away', async () => {
     await using server = await ServerProcess.start({ MODEL_DIR: models, SHUTDOWN_GRACE_MS: '2000' });
     const url = await server.ready();
