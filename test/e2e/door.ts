@@ -10,6 +10,7 @@ import {
   temporaryDirectory,
   writeModel,
 } from '@app/testing';
+import type { LoggerService } from '@nestjs/common';
 import { AppModule } from '../../apps/api/src/app.module';
 import { appParts } from '../../apps/api/src/bootstrap';
 import { ApiContract } from './api-contract';
@@ -22,6 +23,10 @@ export type WrittenModel = TinyModel & { readonly manifest?: string | undefined 
 
 /** What a door is opened with. */
 export interface DoorOptions extends Pick<TestAppOptions, 'override'> {
+  /** Takes what the application logs through Nest. */
+  readonly logger?: LoggerService;
+  /** Whether to wait until the server is ready. Default true. */
+  readonly waits?: boolean;
   /** Models to write, by name; or a folder that has some. */
   readonly models?: Readonly<Record<string, WrittenModel>> | string;
   /** Settings, as the environment has them. */
@@ -55,7 +60,8 @@ export class Door implements AsyncDisposable {
   ) {}
 
   /** Starts it, and waits until every model is ready. */
-  static async open({ models = {}, settings = {}, override }: DoorOptions = {}): Promise<Door> {
+  static async open(options: DoorOptions = {}): Promise<Door> {
+    const { models = {}, settings = {}, override, logger, waits = true } = options;
     const directory = await temporaryDirectory();
     const modelDirectory = typeof models === 'string' ? models : await written(join(directory, 'models'), models);
     const config = parseConfig({
@@ -70,11 +76,14 @@ export class Door implements AsyncDisposable {
     const server = await createTestApp(AppModule.forRoot(config), {
       adapter,
       nest,
-      configure,
+      configure: (app) => {
+        configure(app);
+        if (logger) app.useLogger(logger);
+      },
       ...(override && { override }),
     });
     const door = new Door(server, ApiContract.committed());
-    await server.app.get(Readiness).whenReady();
+    if (waits) await server.app.get(Readiness).whenReady();
     return door;
   }
 

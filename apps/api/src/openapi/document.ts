@@ -4,6 +4,7 @@ import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { SCHEMA_PREFIX } from '../http/dto';
 import { dtoSchemas } from '../http/dto-schemas';
+import { ErrorResponse } from '../http/error.dto';
 import { HTTP_ERRORS } from '../http/http-errors';
 import {
   ANY_HEADERS,
@@ -67,7 +68,7 @@ function describe(operation: Operation): object {
     security: [],
     parameters: [...describeParameters(parameters), ...headerParameters(text)],
     ...(text.body && { requestBody: requestBody(text.body, text) }),
-    responses: { 200: success(text), ...failures(text.errors) },
+    responses: { 200: success(text), ...failures(text) },
   };
 }
 
@@ -101,20 +102,20 @@ function success({ answers, answer, examples, isInference }: OperationText): obj
 }
 
 /** A response for each status, with an example for each code of it. */
-function failures(codes: readonly ErrorCode[]): Responses {
-  const byStatus = Map.groupBy(codes, (code) => HTTP_ERRORS[code].status);
-  return Object.fromEntries([...byStatus].map(([status, ofStatus]) => [status, failure(ofStatus)])) as Responses;
+function failures({ errors, unavailable }: OperationText): Responses {
+  const byStatus = Map.groupBy(errors, (code) => HTTP_ERRORS[code].status);
+  return Object.fromEntries(
+    [...byStatus].map(([status, ofStatus]) => [
+      status,
+      failure(ofStatus, status === 503 && unavailable ? [unavailable, ErrorResponse] : [ErrorResponse]),
+    ]),
+  ) as Responses;
 }
 
-function failure(codes: readonly ErrorCode[]): object {
+function failure(codes: readonly ErrorCode[], types: readonly DtoType[]): object {
   const examples = Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]));
   const description = codes.map((code) => `\`${code}\``).join(', ');
-  const schema = { $ref: `${SCHEMA_PREFIX}ErrorResponse` };
-  return {
-    description,
-    headers: headerRefs(errorHeaders(codes)),
-    content: { 'application/json': { schema, examples } },
-  };
+  return { description, headers: headerRefs(errorHeaders(codes)), content: json(types, examples) };
 }
 
 function headerRefs(names: readonly HeaderName[]): object {

@@ -29,6 +29,8 @@ export interface OperationText {
   readonly isInference?: boolean;
   /** Requests and their answers by name: each request gets that answer from the models of the default install. */
   readonly examples: Readonly<Record<string, Example>>;
+  /** The class of the body with status 503, where it is not only that of an error. */
+  readonly unavailable?: DtoType;
   /** Every code that the operation can answer. */
   readonly errors: readonly ErrorCode[];
 }
@@ -173,6 +175,7 @@ export const OPERATIONS = {
     answers: 'It has.',
     answer: [ProbeResponse],
     examples: EXAMPLES.probe,
+    unavailable: ProbeResponse,
     errors: PROBE_ERRORS,
   },
   ready: {
@@ -183,6 +186,7 @@ export const OPERATIONS = {
     answers: 'It may.',
     answer: [ProbeResponse],
     examples: EXAMPLES.probe,
+    unavailable: ProbeResponse,
     errors: PROBE_ERRORS,
   },
   describeServer: {

@@ -1,0 +1,261 @@
+import { type ErrorCode, type JsonRecord } from '@app/core';
+import { FeatureStore } from '@app/feature-store';
+import { Executor, InferenceService } from '@app/inference';
+import { ModelRegistry } from '@app/model-registry';
+import { FakeExecutor, FakeModelRegistry, eventually } from '@app/testing';
+import { HTTP_ERRORS } from '../../apps/api/src/http/http-errors';
+import { type Answer, Door, type DoorOptions, errorOf } from './door';
+import { RawConnection } from './raw-http';
+
+/** A door in front of fakes: model `echo` answers `x` as `y`, as the executor is told to. */
+interface Stage extends AsyncDisposable {
+  readonly door: Door;
+  readonly executor: FakeExecutor;
+  readonly registry: FakeModelRegistry;
+}
+
+/** A store with a defect. */
+class BrokenFeatureStore extends FeatureStore {
+  override enrich(): Promise<never> {
+    throw new TypeError('/secret/path is undefined');
+  }
+}
+
+const broken: DoorOptions = {
+  override: (module) => module.overrideProvider(FeatureStore).useClass(BrokenFeatureStore),
+};
+
+async function stage({ override = (module) => module, ...options }: DoorOptions = {}): Promise<Stage> {
+  const [executor, registry] = [new FakeExecutor(), new FakeModelRegistry()];
+  registry.add({ model: 'echo' });
+  const door = await Door.open({
+    override: (module) =>
+      override(module.overrideProvider(Executor).useValue(executor).overrideProvider(ModelRegistry).useValue(registry)),
+    ...options,
+  });
+  return { door, executor, registry, [Symbol.asyncDispose]: () => door.close() };
+}
+
+const predict = (door: Door, body: JsonRecord = { rows: [{ x: [1] }] }, headers: Record<string, string> = {}) =>
+  door.post('/v1/models/echo/predict', body, headers);
+
+const post =
+  (body: string | Uint8Array, headers: Record<string, string> = {}) =>
+  async ({ door }: Stage) =>
+    door.post('/predict', body, headers);
+
+const raw =
+  (text: string) =>
+  async ({ door }: Stage) => {
+    await using connection = await RawConnection.to(door.url);
+    connection.write(text);
+    return await connection.answer();
+  };
+
+const failing =
+  (code: ErrorCode) =>
+  async ({ door, executor }: Stage) => {
+    executor.fail(code);
+    return predict(door);
+  };
+
+/** How each code is reached; a text says why no request reaches it. A code without an entry does not compile. */
+const REACHED = {
+  malformed_http: raw('GARBAGE\r\n\r\n'),
+  headers_too_large: raw(`GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`),
+  expectation_failed: raw('GET / HTTP/1.1\r\nHost: localhost\r\nExpect: a miracle\r\n\r\n'),
+  request_timeout: raw(
+    'POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+  ),
+  route_not_found: ({ door }) => door.send('/nowhere'),
+  method_not_allowed: ({ door }) => door.send('/predict'),
+  body_too_large: post(new Uint8Array(2_000_000)),
+  unsupported_media_type: post('{}', { 'Content-Type': 'text/plain' }),
+  unsupported_encoding: post('{}', { 'Content-Encoding': 'br' }),
+  invalid_encoding: post('{}', { 'Content-Encoding': 'gzip' }),
+  invalid_utf8: post(new Uint8Array([0x22, 0xff, 0x22])),
+  invalid_json: post('{'),
+  json_too_deep: post('['.repeat(65)),
+  json_too_many_keys: post(JSON.stringify(Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`k${at}`, 0])))),
+  forbidden_key: post('{"__proto__": {}}'),
+  invalid_request: post('{}'),
+  invalid_input: ({ door }) => predict(door, { rows: [{ x: ['a'] }] }),
+  invalid_framing: 'binary tensors come with the Open Inference door',
+  task_mismatch: ({ door }) => door.post('/predict', { text: 'a', model_id: 'echo' }),
+  unsupported_option: ({ door }) => predict(door, { rows: [{ x: [1] }], options: { top_k: 1 } }),
+  context_length_exceeded: failing('context_length_exceeded'),
+  model_not_found: ({ door }) => door.send('/v1/models/nobody'),
+  model_version_not_found: ({ door }) => door.send('/v1/models/echo@7'),
+  model_load_failed: 'it answers a command to load; requests for the version get model_unavailable',
+  model_not_ready: async ({ door, registry }) => {
+    const release = registry.hold({ model: 'echo', version: '1' });
+    const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '20' });
+    release();
+    return answer;
+  },
+  model_unavailable: async ({ door, executor }) => {
+    executor.failLoad('model_load_failed');
+    return predict(door);
+  },
+  model_capacity: failing('model_capacity'),
+  deadline_exceeded: async ({ door, executor }) => {
+    executor.hang();
+    const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });
+    executor.release();
+    return answer;
+  },
+  overloaded: async ({ door, executor }) => {
+    executor.hang();
+    const running = predict(door);
+    await executor.hasStarted(1);
+    const waiting = predict(door);
+    const refused = await eventually(async () => {
+      const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });
+      return answer.status === 503 && answer;
+    });
+    executor.release();
+    await Promise.all([running, waiting]);
+    return refused;
+  },
+  shutting_down: failing('shutting_down'),
+  not_ready: ({ door }) => door.send('/ready'),
+  executor_crashed: async ({ door, executor }) => {
+    executor.hang();
+    const answer = predict(door);
+    await executor.hasStarted(1);
+    executor.crash();
+    await executor.hasStarted(2);
+    executor.crash();
+    executor.release();
+    return answer;
+  },
+  inference_failed: failing('inference_failed'),
+  non_finite_output: ({ door }) => predict(door, { rows: [{ x: ['NaN'] }], options: { nonfinite: 'error' } }),
+  client_closed: 'nobody is there to be answered; it stands in the log',
+  internal: ({ door }) => predict(door),
+} as const satisfies Record<ErrorCode, string | ((stage: Stage) => Promise<Answer>)>;
+
+/** What a code needs of the server beside the default. */
+const SETTINGS: Partial<Record<ErrorCode, DoorOptions>> = {
+  request_timeout: { settings: { HTTP_BODY_TIMEOUT_MS: '50' } },
+  overloaded: { settings: { INFERENCE_QUEUE_LIMIT_ROWS: '1' } },
+  not_ready: {
+    override: (module) => module.overrideProvider(ModelRegistry).useValue(new FakeModelRegistry()),
+    settings: { MODEL_ALLOW_EMPTY: 'false' },
+    waits: false,
+  },
+  internal: broken,
+};
+
+type Scenario = (stage: Stage) => Promise<Answer>;
+
+const SCENARIOS = Object.entries(REACHED as Record<string, string | Scenario>).filter(
+  (entry): entry is [ErrorCode, Scenario] => typeof entry[1] === 'function',
+);
+
+describe('the error catalogue over HTTP', () => {
+  it.each(SCENARIOS)('reaches %s', async (code, reach) => {
+    await using here = await stage(SETTINGS[code]);
+    const answer = await reach(here);
+    const { status, type, retryable } = HTTP_ERRORS[code];
+    expect(errorOf(answer)).toMatchObject({ code, status, type, retryable });
+    expect(answer.status).toBe(status);
+    expect(answer.headers.get('x-should-retry')).toBe(String(retryable));
+    expect(answer.headers.has('retry-after-ms')).toBe(retryable);
+    expect(answer.headers.get('x-request-id')).toBe(errorOf(answer).request_id);
+  });
+
+  it('tells where the time went when a deadline passes', async () => {
+    await using here = await stage();
+    expect(errorOf(await REACHED.deadline_exceeded(here))).toMatchObject({ stage: 'executing' });
+  });
+
+  it.each(['inference_failed', 'executor_crashed', 'internal', 'non_finite_output'] as const)(
+    'answers %s with a fixed sentence, without paths, native texts or values',
+    async (code) => {
+      await using here = await stage();
+      here.executor.fail(code, 'Non-zero status code in /models/echo/1/model.onnx: value 4711');
+      const { text } = await predict(here.door, { rows: [{ x: [4711] }] });
+      expect(text).not.toMatch(/4711|\/models|Non-zero/);
+      expect(text).toContain(code);
+    },
+  );
+});
+
+describe('a defect', () => {
+  it('shows the client internal and a request id, and is logged exactly once, with its cause', async () => {
+    const errors: unknown[][] = [];
+    const nothing = (): void => {};
+    const logger = { log: nothing, warn: nothing, error: (...line: unknown[]) => errors.push(line) };
+    await using here = await stage({ ...broken, logger });
+    const answer = await REACHED.internal(here);
+    expect(answer.text).not.toMatch(/secret|TypeError/);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]?.[0]).toMatchObject({ err: expect.any(Error), request_id: errorOf(answer).request_id });
+    expect((errors[0]?.[0] as { err: Error }).err.message).toContain('/secret/path');
+  });
+
+  it('thrown by a service is one as well', async () => {
+    const service = {
+      predict: () => Promise.reject(new RangeError('boom')),
+      settled: () => Promise.resolve(),
+    };
+    await using door = await Door.open({
+      override: (module) => module.overrideProvider(InferenceService).useValue(service),
+    });
+    expect(errorOf(await predict(door))).toMatchObject({ code: 'internal', status: 500 });
+  });
+});
+
+describe('X-Request-ID', () => {
+  let here: Stage;
+  beforeAll(async () => {
+    here = await stage();
+  });
+  afterAll(() => here.door.close());
+
+  it.each(['abc', 'A-1._:z', 'x'.repeat(128)])('is echoed when it is %s', async (id) => {
+    const answer = await here.door.post('/predict', {}, { 'X-Request-ID': id });
+    expect([answer.headers.get('x-request-id'), errorOf(answer).request_id]).toEqual([id, id]);
+  });
+
+  it.each(['x'.repeat(129), 'a b', 'é', '', 'a\tb', 'a,b'])('is replaced when it is %j', async (id) => {
+    const answer = await here.door.post('/predict', {}, { 'X-Request-ID': id });
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+    expect(errorOf(answer).request_id).toBe(answer.headers.get('x-request-id'));
+  });
+
+  it('is replaced when there are two', async () => {
+    await using connection = await RawConnection.to(here.door.url);
+    connection.write('GET /nowhere HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: a\r\nX-Request-ID: b\r\n\r\n');
+    const answer = await connection.answer();
+    expect(answer.headers.get('x-request-id')).toMatch(/^[0-9a-f]{8}-/);
+    expect(errorOf(answer).request_id).toBe(answer.headers.get('x-request-id'));
+  });
+
+  it('continues a valid trace, and replaces another', async () => {
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    const [valid, other] = await Promise.all(
+      [traceparent, '00-0-0-01'].map((value) => here.door.send('/health', { headers: { traceparent: value } })),
+    );
+    expect(valid?.headers.get('x-trace-id')).toBe('4bf92f3577b34da6a3ce929d0e0e4736');
+    expect(other?.headers.get('x-trace-id')).toMatch(/^(?!4bf9)[0-9a-f]{32}$/);
+  });
+});
+
+describe('X-Request-Timeout-Ms', () => {
+  let here: Stage;
+  beforeAll(async () => {
+    here = await stage();
+  });
+  afterAll(() => here.door.close());
+
+  it.each(['0', '-1', '1.5', 'soon', '', '1e3', '9999999999'])('is refused when it is %j', async (value) => {
+    const answer = await predict(here.door, undefined, { 'X-Request-Timeout-Ms': value });
+    expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', param: 'X-Request-Timeout-Ms' });
+  });
+
+  it('is cut to the longest deadline', async () => {
+    expect((await predict(here.door, undefined, { 'X-Request-Timeout-Ms': '999999999' })).status).toBe(200);
+  });
+});
