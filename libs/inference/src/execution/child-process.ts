@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '@app/core';
 import { FrameChannel } from './frame-channel';
@@ -85,7 +85,9 @@ export function startChild(options: ChildOptions, events: ChildEvents): Executor
 }
 
 function flags({ entryPath, modelDirectory }: ChildOptions): string[] {
-  const readable = [...codeDirectories(entryPath), modelDirectory];
+  // The star is for a folder that does not exist yet, which Node would take for a file.
+  const models = withTarget(resolve(modelDirectory)).flatMap((path) => [path, join(path, '*')]);
+  const readable = [...codeDirectories(entryPath).flatMap(withTarget), ...models];
   return [
     '--permission',
     '--allow-addons',
@@ -104,6 +106,15 @@ function codeDirectories(entryPath: string): string[] {
     packages.push(...candidates.filter((path) => existsSync(path)));
   }
   return [sources, ...packages];
+}
+
+/** The engine and Node ask for files by their real path: a folder that is a link is two. */
+function withTarget(path: string): string[] {
+  try {
+    return [...new Set([path, realpathSync(path)])];
+  } catch {
+    return [path];
+  }
 }
 
 /** Malloc gives freed memory back (onnxruntime#25325), and the engine starts no threads unless a model asks for them. */

@@ -159,9 +159,9 @@ function parseMeta(bytes: Uint8Array): unknown {
   }
 }
 
-/** `Buffer.allocUnsafe` would take small ones from a shared pool, at any offset. */
+/** Not zeroed and not from a shared pool; as a Uint8Array, since `slice` of a Buffer does not copy. */
 function filling(length: number): Filling {
-  return { bytes: Buffer.allocUnsafeSlow(length), filled: 0 };
+  return { bytes: new Uint8Array(Buffer.allocUnsafeSlow(length).buffer), filled: 0 };
 }
 
 function isFull({ bytes, filled }: Filling): boolean {

@@ -38,11 +38,11 @@ interface Entry {
   lastUse: number;
 }
 
-/** Something to do on a process as soon as `choose` gives one; `isVoid` says that it need not be done any more. */
+/** Something to do on a process as soon as `choose` gives one, or without one when it `isVoid`: need not be done any more. */
 interface Turn {
   readonly choose: () => Slot | undefined;
-  readonly begin: (slot: Slot) => void;
   readonly isVoid: () => boolean;
+  readonly begin: (slot: Slot | undefined) => void;
 }
 
 const NO_ROOM_RETRY_MS = 1_000;
@@ -146,8 +146,9 @@ export class ModelLoader {
     this.turns = [];
     const left = waiting.filter((turn) => {
       const slot = turn.isVoid() ? undefined : turn.choose();
-      if (slot) turn.begin(slot);
-      return !slot && !turn.isVoid();
+      if (!slot && !turn.isVoid()) return true;
+      turn.begin(slot);
+      return false;
     });
     this.turns = [...left, ...this.turns];
   }
@@ -291,12 +292,8 @@ export class ModelLoader {
     readonly otherwise: () => Promise<T>;
   }): Promise<T> {
     return new Promise((resolve) => {
-      const isVoid = (): boolean => {
-        const over = work.isVoid();
-        if (over) resolve(work.otherwise());
-        return over;
-      };
-      this.turns.push({ choose: work.choose, begin: (slot) => resolve(work.begin(slot)), isVoid });
+      const { choose, isVoid, otherwise } = work;
+      this.turns.push({ choose, isVoid, begin: (slot) => resolve(slot ? work.begin(slot) : otherwise()) });
       this.pump();
     });
   }
