@@ -7,6 +7,15 @@ export type { PredictionRecord } from './prediction-sink';
 export { Executor } from './execution/executor';
 export { ChildProcessExecutor } from './execution/child-process-executor';
 export type { Batch, BatchResult, ExecutorStatus, LoadedModel, SlotStatus } from './execution/executor';
-export type { Answer, PredictInput, PredictOptions, TaskInput, TaskOutput, TaskSchema, Usage } from './tasks/task';
+export type {
+  Answer,
+  EngineSession,
+  PredictInput,
+  PredictOptions,
+  TaskInput,
+  TaskOutput,
+  TaskSchema,
+  Usage,
+} from './tasks/task';
 export type { ChildProcessExecutorOptions, ExecutorTimings } from './execution/executor-options';
 export { cpuQuota, memoryLimitBytes } from './execution/cpu-quota';

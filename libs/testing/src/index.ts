@@ -25,3 +25,4 @@ export { FakeExecutor, echo } from './fake-executor';
 export type { FakeAnswer } from './fake-executor';
 export { versionIn } from './version-in';
 export type { VersionChanges } from './version-in';
+export { ScriptedSession, TEXT_INPUTS, tensorSpec, textSession } from './scripted-session';

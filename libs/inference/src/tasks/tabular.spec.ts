@@ -2,9 +2,8 @@ import { tensorOf, textsOf, viewOf } from '@app/core';
 import type { NamedTensors, QuaysideError, Signature } from '@app/core';
 import { DEFAULT_MANIFEST } from '@app/model-registry';
 import type { ColumnSettings, ModelVersion } from '@app/model-registry';
-import { aModelVersion } from '@app/testing';
+import { aModelVersion, ScriptedSession, tensorSpec as spec } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
-import { ScriptedSession, spec } from './scripted-session';
 import { tabular } from './tabular';
 import type { PredictInput, PredictOptions } from './task';
 

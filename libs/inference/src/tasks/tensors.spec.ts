@@ -2,10 +2,9 @@ import { sliceRows, tensorOf, viewOf } from '@app/core';
 import type { NamedTensors, Signature, TensorSpec } from '@app/core';
 import { DEFAULT_MANIFEST } from '@app/model-registry';
 import type { ModelVersion } from '@app/model-registry';
-import { aModelVersion } from '@app/testing';
+import { aModelVersion, ScriptedSession, tensorSpec as spec } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
 import fc from 'fast-check';
-import { ScriptedSession, spec } from './scripted-session';
 import type { PredictInput, PredictOptions } from './task';
 import { tensors } from './tensors';
 

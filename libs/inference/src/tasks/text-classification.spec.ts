@@ -1,10 +1,19 @@
 import { viewOf } from '@app/core';
 import { DEFAULT_MANIFEST } from '@app/model-registry';
 import type { ModelVersion } from '@app/model-registry';
-import { TINY_MAX_TOKENS, aModelVersion, temporaryDirectory, tiny, writeModel } from '@app/testing';
+import {
+  TINY_MAX_TOKENS,
+  aModelVersion,
+  temporaryDirectory,
+  tiny,
+  writeModel,
+  ScriptedSession,
+  TEXT_INPUTS,
+  tensorSpec as spec,
+  textSession,
+} from '@app/testing';
 import Ajv from 'ajv/dist/2020';
 import fc from 'fast-check';
-import { ScriptedSession, TEXT_INPUTS, spec, textSession } from './scripted-session';
 import type { PredictInput, PredictOptions } from './task';
 import { textClassification } from './text-classification';
 

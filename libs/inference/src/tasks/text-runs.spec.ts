@@ -1,6 +1,6 @@
 import { viewOf } from '@app/core';
+import { tensorSpec as spec, TEXT_INPUTS } from '@app/testing';
 import fc from 'fast-check';
-import { spec, TEXT_INPUTS } from './scripted-session';
 import { feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
 import type { SequenceLimits } from './text-runs';
 import type { Encoding, TokenizerSettings } from './tokenizer';

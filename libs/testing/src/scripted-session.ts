@@ -1,8 +1,8 @@
 import { tensorOf, viewOf } from '@app/core';
 import type { NamedTensors, Signature, TensorSpec } from '@app/core';
-import type { EngineSession } from './task';
+import type { EngineSession } from '@app/inference';
 
-/** A session without an engine, for specs: it answers by a function, and remembers what it was asked. */
+/** A session without an engine, for specs of tasks: it answers by a function, and remembers what it was asked. */
 export class ScriptedSession implements EngineSession {
   readonly asked: { readonly feeds: NamedTensors; readonly outputs: readonly string[] }[] = [];
 
@@ -17,15 +17,15 @@ export class ScriptedSession implements EngineSession {
   }
 }
 
-/** A spec of an input or output, such as `spec('x', 'FP32', ['rows', 4])`. */
-export function spec(name: string, dtype: TensorSpec['dtype'], shape: TensorSpec['shape']): TensorSpec {
+/** An input or output of a signature, such as `tensorSpec('x', 'FP32', ['rows', 4])`. */
+export function tensorSpec(name: string, dtype: TensorSpec['dtype'], shape: TensorSpec['shape']): TensorSpec {
   return { name, dtype, shape };
 }
 
 /** What a text model takes, as most exporters write it. */
 export const TEXT_INPUTS: readonly TensorSpec[] = [
-  spec('input_ids', 'INT64', ['rows', 'tokens']),
-  spec('attention_mask', 'INT64', ['rows', 'tokens']),
+  tensorSpec('input_ids', 'INT64', ['rows', 'tokens']),
+  tensorSpec('attention_mask', 'INT64', ['rows', 'tokens']),
 ];
 
 /**
@@ -39,7 +39,7 @@ export function textSession(
 ): ScriptedSession {
   const width = rowValues([1]).length;
   const shape = perToken ? ['rows', 'tokens', width] : ['rows', width];
-  return new ScriptedSession({ inputs, outputs: [spec(name, 'FP32', shape)] }, (feeds) => {
+  return new ScriptedSession({ inputs, outputs: [tensorSpec(name, 'FP32', shape)] }, (feeds) => {
     const [ids, mask] = [viewOf(feeds['input_ids'], 'INT64'), viewOf(feeds['attention_mask'], 'INT64')];
     const [rows, length] = feeds['input_ids'].shape;
     const rowIndexes = Array.from({ length: rows }, (_, row) => row);
