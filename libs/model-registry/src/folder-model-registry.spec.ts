@@ -43,6 +43,16 @@ describe(FolderModelRegistry.name, () => {
     expect(registry.list()[0]?.createdAtMs).toBeGreaterThan(0);
   });
 
+  it('says model_not_ready, and not that there is no such model, until the folder was read once', async () => {
+    await put('a');
+    const starting = registry.start();
+    const reference = { model: 'a', version: undefined };
+    expect(() => registry.resolve(reference)).toThrow(expect.objectContaining({ code: 'model_not_ready' }));
+    await expect(registry.serve(reference)).rejects.toMatchObject({ code: 'model_not_ready', retryAfterMs: 1000 });
+    await starting;
+    expect(registry.resolve(reference)).toMatchObject({ model: 'a' });
+  });
+
   it('takes a model that a stranger drops, without a manifest, once it looked the same in two polls', async () => {
     await registry.start();
     await put('mymodel');

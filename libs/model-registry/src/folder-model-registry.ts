@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Timer, isQuaysideError } from '@app/core';
+import { type ModelReference, QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import { type Survey, surveyFolder } from './folder-survey';
 import { type WrittenManifest, toManifest } from './manifest-schema';
 import { ModelTable, type ModelTableOptions } from './model-table';
 import type { ModelSettings } from './served-model';
-import type { FoundVersion } from './version-entry';
+import type { FoundVersion, VersionEntry } from './version-entry';
 import { readManifest, readVersion } from './version-reader';
 
 /** How a registry over a folder is made. */
@@ -22,6 +22,9 @@ interface Taken {
   readonly versions: Map<string, FoundVersion>;
 }
 
+/** What a client is asked to wait while large files are read for the first time. */
+const FIRST_LOOK_RETRY_MS = 1000;
+
 const DEFAULT_SETTINGS: ModelSettings = { policy: { latest: 1 }, labels: {}, pinned: false };
 
 /**
@@ -37,20 +40,27 @@ export class FolderModelRegistry extends ModelTable {
   private lastProblems: readonly string[] = [];
   private polling: Timer | undefined;
   private looking: Promise<void> = Promise.resolve();
+  private hasLooked = false;
   private stopped = false;
 
   constructor(private readonly folder: FolderModelRegistryOptions) {
     super(folder);
   }
 
-  /** Resolves when the folder was read once; loads of pinned versions go on behind. Rejects when it cannot be read. */
+  /**
+   * Resolves when the folder was read once; loads of pinned versions go on behind. Until then every model is
+   * model_not_ready. Rejects when the folder cannot be read, and looks again all the same.
+   */
   async start(): Promise<void> {
     const { directory } = this.folder;
-    await readdir(directory).catch((cause: unknown) => {
-      throw new Error(`The models folder "${directory}" is missing or cannot be read.`, { cause });
-    });
-    await this.refresh();
-    this.schedule();
+    try {
+      await readdir(directory).catch((cause: unknown) => {
+        throw new Error(`The models folder "${directory}" is missing or cannot be read.`, { cause });
+      });
+      await this.refresh();
+    } finally {
+      this.schedule();
+    }
   }
 
   /** Reads what changed at once, without a second look. */
@@ -64,6 +74,13 @@ export class FolderModelRegistry extends ModelTable {
     this.polling?.cancel();
     await super.close();
     await this.looking;
+  }
+
+  protected override pick(reference: ModelReference): VersionEntry {
+    if (this.hasLooked) return super.pick(reference);
+    throw new QuaysideError('model_not_ready', 'The models folder is still being read. Try again shortly.', {
+      retryAfterMs: FIRST_LOOK_RETRY_MS,
+    });
   }
 
   private schedule(): void {
@@ -98,6 +115,7 @@ export class FolderModelRegistry extends ModelTable {
       if (!unreadable.includes(model) && !this.stopped) await this.take({ model, keys, stamps });
     }
     this.lastStamps = stamps;
+    this.hasLooked = true;
   }
 
   /** Undefined when the folder cannot be read. Tells of each problem once, for as long as it lasts. */

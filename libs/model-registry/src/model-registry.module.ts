@@ -12,12 +12,18 @@ export interface ModelRegistryOptions {
   readonly pollIntervalMs: number;
 }
 
+/** How long the start waits for the folder to be read; small models are known by then. */
+const FIRST_LOOK_MS = 1000;
+
 /** Provides `ModelRegistry` over a folder. The app provides `Clock` and `Drain` globally. */
 @Module({})
 export class ModelRegistryModule implements OnApplicationBootstrap {
+  private readonly logger = new Logger(ModelRegistry.name);
+
   constructor(
     private readonly registry: ModelRegistry,
     private readonly drain: Drain,
+    private readonly clock: Clock,
   ) {}
 
   static forRoot(options: ModelRegistryOptions): DynamicModule {
@@ -29,13 +35,20 @@ export class ModelRegistryModule implements OnApplicationBootstrap {
     };
   }
 
-  /** Reads the folder. It does not wait for models to load: until the pinned ones have, the server is not ready. */
+  /**
+   * Reads the folder. It does not wait for models to load: until the pinned ones have, the server is not ready. Nor does
+   * it wait long for large files to be read: probes must be answered soon.
+   */
   async onApplicationBootstrap(): Promise<void> {
     // A test that overrides the port brings its own models, and there is no folder to read.
     if (!(this.registry instanceof FolderModelRegistry)) return;
     const { registry } = this;
     this.drain.register('stop-taking', 'model-registry', () => registry.close());
-    await registry.start();
+    const started = registry.start().catch((err: unknown) => this.logger.error({ event: 'models_folder', err }));
+    const late = Promise.withResolvers<void>();
+    const timer = this.clock.setTimer(FIRST_LOOK_MS, () => late.resolve());
+    await Promise.race([started, late.promise]);
+    timer.cancel();
   }
 }
 
@@ -47,9 +60,11 @@ function logging() {
   };
 }
 
-function log(logger: Logger, { cause, ...move }: VersionMove): void {
-  const line = { event: 'version_moved', ...move, msg: `${move.model}@${move.version} is ${move.to}` };
-  if (move.to === 'failed') logger.warn({ ...line, err: cause });
-  else if (move.to === 'ready') logger.log(line);
+/** Operators look for `model_loaded` and `model_failed`; the other moves are of interest while debugging. */
+function log(logger: Logger, { cause, version, to, ...move }: VersionMove): void {
+  const event = to === 'ready' ? 'model_loaded' : `model_${to}`;
+  const line = { event, ...move, model_version: version, msg: `${move.model}@${version} is ${to}` };
+  if (to === 'failed') logger.warn({ ...line, err: cause });
+  else if (to === 'ready') logger.log(line);
   else logger.debug(line);
 }

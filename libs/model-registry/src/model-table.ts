@@ -126,7 +126,8 @@ export class ModelTable extends ModelRegistry {
     }
   }
 
-  private pick(reference: ModelReference): VersionEntry {
+  /** The entry that answers for a reference. Throws model_not_found, model_version_not_found, model_unavailable. */
+  protected pick(reference: ModelReference): VersionEntry {
     const model = this.models.get(reference.model);
     if (!model) throw new QuaysideError('model_not_found', `There is no model "${reference.model}".`);
     const found = reference.version === undefined ? model.defaultEntry() : model.entryOf(reference.version);
