@@ -9,8 +9,8 @@ const TOLERANCE = 1e-4;
 const README = readFileSync(join(__dirname, '../../README.md'), 'utf8');
 /** Every shell block that calls the server, with the block of its output. */
 const CALLS = [...README.matchAll(/^```sh\n(curl .*?)^```\n\n```json\n(.*?)^```/gms)].map(([, command, output]) => ({
-  command: command!,
-  output: output!,
+  command: command,
+  output: output,
 }));
 
 /** A bare machine need not have curl; where changes are judged, it must. */
@@ -37,7 +37,7 @@ describe('README.md', () => {
       const { stdout } = await promisify(execFile)('bash', ['-c', run]);
       const [shown, given] = [apart(output), apart(stdout)];
       expect(given.words).toBe(shown.words);
-      given.numbers.forEach((number, at) => expect(Math.abs(number - shown.numbers[at]!)).toBeLessThan(TOLERANCE));
+      given.numbers.forEach((number, at) => expect(Math.abs(number - shown.numbers[at])).toBeLessThan(TOLERANCE));
     }
   });
 });

@@ -145,7 +145,7 @@ describe(ModelScheduler.name, () => {
           calls.filter(({ leaves }) => leaves).forEach(({ client }) => client.abort());
           executor.release();
           for (const [index, outcome] of (await Promise.all(outcomes)).entries()) {
-            const { leaves, call } = calls[index]!;
+            const { leaves, call } = calls[index];
             if (leaves) expect(outcome).toMatchObject({ code: 'client_closed' });
             else expect(outcome).toMatchObject({ output: { y: call.input.tensors.x } });
           }

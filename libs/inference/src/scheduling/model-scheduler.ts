@@ -49,7 +49,7 @@ export class ModelScheduler {
   private readonly loads = new Map<string, VersionLoad>();
   private bytes = 0;
   private calls = 0;
-  private idle: (() => void)[] = [];
+  private readonly idle: (() => void)[] = [];
 
   constructor(
     private readonly executor: Executor,
@@ -134,7 +134,7 @@ export class ModelScheduler {
     try {
       const results = await Promise.race([this.runPieces(call, gone.signal, onStart), ended.promise]);
       return {
-        output: joinPieces(results.map((result) => result.outputs[0]!)),
+        output: joinPieces(results.map((result) => result.outputs[0])),
         queueMs: (startedAtMs ?? submittedAtMs) - submittedAtMs,
         computeMs: results.reduce((sum, { inputMs, inferMs, outputMs }) => sum + inputMs + inferMs + outputMs, 0),
       };
@@ -156,7 +156,7 @@ export class ModelScheduler {
         const index = next++;
         results[index] = await this.executor.run({
           version: call.version,
-          calls: [pieces[index]!],
+          calls: [pieces[index]],
           signal: anySignal,
           traceparent: call.context.traceparent,
           onStart,

@@ -15,9 +15,9 @@ export function splitCall(input: TaskInput, pieceRows: number): readonly TaskInp
 /** Joins what the pieces of one call gave, in order: undoes `splitCall`. */
 export function joinPieces(outputs: readonly TaskOutput[]): TaskOutput {
   const [first] = outputs;
-  if (outputs.length === 1) return first!;
+  if (outputs.length === 1) return first;
   return Object.fromEntries(
-    Object.keys(first!).map((name) => [name, concatRows(outputs.map((output) => output[name]!))]),
+    Object.keys(first).map((name) => [name, concatRows(outputs.map((output) => output[name]))]),
   );
 }
 
