@@ -1,9 +1,7 @@
-import { QuaysideError } from '@app/core';
 import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
 import type { Batch, BatchResult } from './executor';
-import { shuttingDown } from './model-loader';
 import type { ModelLoader } from './model-loader';
+import { clientClosed, crashed, shuttingDown, tooSlow } from './refusals';
 import { SlotDeath } from './slot';
 import type { Slot } from './slot';
 import type { SlotPool } from './slot-pool';
@@ -100,11 +98,12 @@ export class BatchDispatcher {
     }
   }
 
-  /** Refuses what waits; resolves when nothing runs any more. */
+  /** Refuses what waits; resolves when nothing runs any more that anyone waits for. */
   async close(): Promise<void> {
     this.closed = true;
     for (const job of [...this.waiting]) this.settle(job, () => job.reject(shuttingDown()));
-    await Promise.all([...this.running].map(({ key }) => this.quiet(key)));
+    const awaited = [...this.running].filter(({ batch }) => !batch.signal.aborted);
+    await Promise.all(awaited.map(({ key }) => this.quiet(key)));
   }
 
   private start(job: Job, slot: Slot): void {
@@ -178,18 +177,4 @@ export class BatchDispatcher {
   private suspectRuns(): boolean {
     return [...this.running].some((job) => job.suspect);
   }
-}
-
-function clientClosed(): QuaysideError {
-  return new QuaysideError('client_closed', 'The client left before the answer.');
-}
-
-function tooSlow({ model, manifest }: ModelVersion): QuaysideError {
-  const message = `Model "${model}" ran longer than ${manifest.execution.hardTimeoutMs} ms and was stopped.`;
-  return new QuaysideError('deadline_exceeded', message, { stage: 'executing' });
-}
-
-function crashed({ model, version }: ModelVersion): QuaysideError {
-  const message = `The process that ran model "${model}" version ${version} died, and so did the one that retried.`;
-  return new QuaysideError('executor_crashed', message);
 }

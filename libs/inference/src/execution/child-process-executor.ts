@@ -11,8 +11,9 @@ import { Executor } from './executor';
 import type { Batch, BatchResult, ExecutorStatus, LoadedModel } from './executor';
 import { EXECUTOR_TIMINGS } from './executor-options';
 import type { ChildProcessExecutorOptions } from './executor-options';
-import { ModelLoader, unavailable } from './model-loader';
+import { ModelLoader } from './model-loader';
 import { Prober } from './probe';
+import { unavailable } from './refusals';
 import type { DeathCause, Slot } from './slot';
 import { SlotPool } from './slot-pool';
 
@@ -44,6 +45,7 @@ export class ChildProcessExecutor extends Executor {
     const timings = { ...EXECUTOR_TIMINGS, ...options.timings };
     const start = starter(options, { clock, log });
     const budgetBytes = options.memoryBudgetBytes ?? Math.floor(memoryLimitBytes() * BUDGET_SHARE);
+    const processLimitBytes = options.processLimitBytes ?? budgetBytes + PROCESS_OVERHEAD_BYTES;
     this.clock = clock;
     this.report = report;
     this.concurrency = options.concurrency ?? cpuQuota();
@@ -53,14 +55,14 @@ export class ChildProcessExecutor extends Executor {
       start,
       clock,
       timings,
-      processLimitBytes: options.processLimitBytes ?? budgetBytes + PROCESS_OVERHEAD_BYTES,
+      processLimitBytes,
       onChange: () => this.pump(),
       onDeath: (slot, cause, doing) => this.onDeath(slot, cause, doing),
       log,
     });
     this.loader = new ModelLoader({
       pool: this.pool,
-      prober: new Prober({ start, clock, timings, directory: options.probeDirectory, log }),
+      prober: new Prober({ start, clock, timings, directory: options.probeDirectory, processLimitBytes, log }),
       breaker: this.breaker,
       clock,
       timings,
@@ -124,9 +126,12 @@ export class ChildProcessExecutor extends Executor {
   private pump(): void {
     if (this.pumping) return;
     this.pumping = true;
-    this.loader.pump();
-    this.dispatcher.pump();
-    this.pumping = false;
+    try {
+      this.loader.pump();
+      this.dispatcher.pump();
+    } finally {
+      this.pumping = false;
+    }
   }
 
   private onDeath(slot: Slot, cause: DeathCause, doing: string | undefined): void {

@@ -12,8 +12,8 @@ import { LineReader } from './line-reader';
 /** What an executor process does; `onExit` is called once, and nothing else is called after it. */
 export interface ChildEvents {
   readonly onFrame: (frame: Frame) => void;
-  /** The stream of frames ended or cannot be read any further; the process may still be there. */
-  readonly onBroken: () => void;
+  /** The stream of frames ended, mostly because the process is about to be gone, or cannot be read any further. */
+  readonly onBroken: (reason: Error | undefined) => void;
   readonly onExit: () => void;
 }
 
@@ -152,13 +152,18 @@ function preferAsVictim(pid: number | undefined): void {
   writeFile(`/proc/${pid}/oom_score_adj`, OOM_SCORE).catch(() => {});
 }
 
-/** Resident memory of a process in bytes; 0 where it cannot be told. */
-export function residentBytes(pid: number | undefined): number {
-  if (pid === undefined || process.platform !== 'linux') return 0;
+/** Memory of a process in bytes, now and at its highest; 0 where it cannot be told. */
+export function memoryOf(pid: number | undefined): { readonly rssBytes: number; readonly peakBytes: number } {
+  const status = pid === undefined || process.platform !== 'linux' ? '' : statusOf(pid);
+  const bytes = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0) * 1024;
+  return { rssBytes: bytes('VmRSS'), peakBytes: bytes('VmHWM') };
+}
+
+function statusOf(pid: number): string {
   try {
-    const kilobytes = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    return Number(kilobytes ?? 0) * 1024;
+    return readFileSync(`/proc/${pid}/status`, 'utf8');
   } catch {
-    return 0;
+    return '';
   }
 }

@@ -73,16 +73,15 @@ async function load(id: number, { key, version }: LoadQuestion): Promise<void> {
   const rssBefore = process.memoryUsage.rss();
   const entry = await open(version);
   opened.set(key, entry);
-  const report = (warm: boolean): void => {
+  const report = (warm: boolean, debug?: string): void => {
     const rssBytes = process.memoryUsage.rss();
     const loadMs = performance.now() - startedAt;
     const { signature } = new OnnxEngineSession(asNative(entry.session));
-    const loaded: LoadedAnswer = { warm, signature, loadMs, rssBytes, grownBytes: rssBytes - rssBefore };
+    const loaded: LoadedAnswer = { warm, signature, loadMs, rssBytes, grownBytes: rssBytes - rssBefore, debug };
     channel.send({ type: 'loaded', id, meta: loaded });
   };
   report(false);
-  await warmUp(entry.model);
-  report(true);
+  report(true, await warmUp(entry.model));
 }
 
 /** Opens the files that were recorded and no others: a file that changes on the way is refused. */
@@ -115,12 +114,13 @@ async function createSession({ files, manifest }: ModelVersion): Promise<Inferen
   }
 }
 
-/** A model may refuse a sample that was made up from its shapes alone; that does not make it unfit. */
-async function warmUp(model: OpenModel): Promise<void> {
+/** A model may refuse a sample that was made up from its shapes alone; that does not make it unfit. Gives its words. */
+async function warmUp(model: OpenModel): Promise<string | undefined> {
   try {
     await model.execute(model.sample());
+    return undefined;
   } catch (error) {
-    if (isQuaysideError(error) && error.code !== 'internal') return;
+    if (isQuaysideError(error)) return `warm-up failed: ${describe(error).debug}`;
     throw error;
   }
 }

@@ -63,7 +63,7 @@ export abstract class Executor {
   /**
    * Resolves when the version can run; joins a load already under way. A digest that was never seen is first opened in
    * a throwaway process. Makes room by evicting the least recently used version that is idle and not pinned.
-   * Throws model_load_failed, model_capacity, shutting_down.
+   * Throws model_load_failed, model_capacity, model_unavailable (crash loop), shutting_down.
    */
   abstract load(version: ModelVersion): Promise<LoadedModel>;
   /**

@@ -36,6 +36,8 @@ export interface LoadedAnswer {
   /** What the process holds now, and by how much that grew with the version. */
   readonly rssBytes: number;
   readonly grownBytes: number;
+  /** Why the warm-up failed, where it did; for the debug log. */
+  readonly debug?: string;
 }
 
 /** `unload`: release the version of a key. */

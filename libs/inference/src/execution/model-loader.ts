@@ -7,6 +7,7 @@ import type { LoadedModel } from './executor';
 import type { ExecutorTimings } from './executor-options';
 import { loadFailure } from './probe';
 import type { Prober } from './probe';
+import { noRoom, shuttingDown, unavailable } from './refusals';
 import { expectedBytes, planRoom } from './residency';
 import type { Resident, ResidencyLimits } from './residency';
 import { SlotDeath } from './slot';
@@ -35,6 +36,8 @@ interface Entry {
   readonly version: ModelVersion;
   bytesPerCopy: number;
   copies: number;
+  /** No further copy is tried before this time. */
+  copyAfterMs: number;
   lastUse: number;
 }
 
@@ -45,7 +48,8 @@ interface Turn {
   readonly begin: (slot: Slot | undefined) => void;
 }
 
-const NO_ROOM_RETRY_MS = 1_000;
+/** How long no further copy of a version is tried after one failed. */
+const COPY_PAUSE_MS = 60_000;
 /** Below this, a release cannot be told from the process's own ups and downs. */
 const NOTICEABLE_BYTES = 32 * 1024 * 1024;
 
@@ -69,6 +73,7 @@ export class ModelLoader {
   /** Resolves when a process holds the version. Throws model_load_failed, model_capacity, model_unavailable, shutting_down. */
   load(version: ModelVersion): Promise<LoadedModel> {
     const key = versionKey(version);
+    if (this.closed) return Promise.reject(shuttingDown());
     const held = this.modelOf(key);
     if (held && !this.leaving.has(key)) return Promise.resolve(held);
     const current = this.loads.get(key);
@@ -124,9 +129,10 @@ export class ModelLoader {
     const slot = this.options.pool.slots.filter((other) => other.state === SlotState.Idle && !other.holds.has(key));
     const target = coldestOf(slot)[0];
     if (!entry || !target || this.copying.has(key) || this.leaving.has(key)) return;
-    if (entry.copies >= mostCopies || this.usedBytes() + entry.bytesPerCopy > this.options.limits.budgetBytes) return;
+    if (entry.copies >= mostCopies || this.options.clock.monotonicMs() < entry.copyAfterMs) return;
+    if (this.usedBytes() + entry.bytesPerCopy > this.options.limits.budgetBytes) return;
     this.copying.add(key);
-    void this.copy(entry, target).finally(() => this.copying.delete(key));
+    void this.copy(entry, target);
   }
 
   /** Loads again what a dead process held and no other holds: pinned versions first, then by recent use. */
@@ -172,7 +178,8 @@ export class ModelLoader {
     const key = versionKey(version);
     const pausedMs = breaker.pausedForMs(key, clock.monotonicMs());
     if (pausedMs > 0) throw unavailable(version, pausedMs);
-    const engine = await this.unlessClosed(pool.engineVersion());
+    await this.leaving.get(key);
+    const engine = await pool.engineVersion();
     const verdict = breaker.isOpen(key) ? undefined : await prober.find(version, engine);
     try {
       await this.makeRoom(version, verdict?.residentBytes ?? expectedBytes(version.files.all));
@@ -198,17 +205,19 @@ export class ModelLoader {
     const plan = planRoom(others, { model: version.model, bytes }, this.options.limits);
     if (plan.room === 'never') throw new QuaysideError('model_load_failed', 'It is larger than the memory for models.');
     if (plan.room === 'later') throw noRoom(version);
-    const entry: Entry = { version, bytesPerCopy: bytes, copies: 1, lastUse: (this.uses += 1) };
-    this.entries.set(key, entry);
+    this.entries.set(key, { version, bytesPerCopy: bytes, copies: 1, copyAfterMs: 0, lastUse: (this.uses += 1) });
     for (const victim of plan.evict) this.evict(victim);
-    await Promise.all(this.leaving.values());
+    while (this.usedBytes() > this.options.limits.budgetBytes && this.leaving.size > 0) {
+      await Promise.race(this.leaving.values());
+    }
   }
 
   /** Opens the version in a process; one that dies of it, or is killed meanwhile, is replaced by another once. */
   private async open(version: ModelVersion): Promise<LoadedModel> {
     this.announce(version, 'loading');
     const first = await this.openOnce(version).catch((error: unknown) => error);
-    const loaded = isChance(first) ? await this.openOnce(version) : first;
+    const again = isChance(first) && !this.options.breaker.isOpen(versionKey(version));
+    const loaded = again ? await this.openOnce(version) : first;
     if (loaded instanceof Error) throw loaded;
     const model = loaded as LoadedModel;
     this.account(version, model);
@@ -228,13 +237,21 @@ export class ModelLoader {
   }
 
   private async copy(entry: Entry, slot: Slot): Promise<void> {
+    const { version } = entry;
+    const key = versionKey(version);
     entry.copies += 1;
     try {
-      await slot.load(entry.version);
+      await slot.load(version);
     } catch (error) {
-      this.options.log(`a further copy of ${entry.version.model} could not be loaded: ${String(error)}`);
+      entry.copyAfterMs = this.options.clock.monotonicMs() + COPY_PAUSE_MS;
+      this.options.log(`a further copy of ${version.model} could not be loaded: ${String(error)}`);
     }
-    entry.copies = this.copiesOf(versionKey(entry.version));
+    this.copying.delete(key);
+    entry.copies = this.copiesOf(key);
+    // It may have been released meanwhile.
+    if (this.entries.get(key) !== entry) return this.releaseFrom(slot, key);
+    const { instances } = version.manifest.execution;
+    if (instances !== 'auto') this.extend(version, instances);
   }
 
   private account(version: ModelVersion, { residentBytes }: LoadedModel): void {
@@ -335,10 +352,6 @@ export class ModelLoader {
   private announce(version: ModelVersion, state: 'probing' | 'loading' | 'warming'): void {
     if (this.announced.has(versionKey(version))) this.options.report(version, { state });
   }
-
-  private unlessClosed<T>(promise: Promise<T>): Promise<T> {
-    return this.closed ? Promise.reject(shuttingDown()) : promise;
-  }
 }
 
 /** Coldest first: those whose last batch is longest ago, then those that hold least. */
@@ -359,20 +372,4 @@ function isPinned({ version }: Entry): boolean {
 /** A death that need not be the version's fault. */
 function isChance(outcome: unknown): boolean {
   return outcome instanceof SlotDeath && outcome.deathCause !== 'load_timeout';
-}
-
-/** What to throw for a version that crashes too often. */
-export function unavailable({ model, version }: ModelVersion, retryAfterMs: number): QuaysideError {
-  const message = `Model "${model}" version ${version} crashed again and again; it is tried again later.`;
-  return new QuaysideError('model_unavailable', message, { retryAfterMs: Math.ceil(retryAfterMs) });
-}
-
-/** What to throw once the pool is closing. */
-export function shuttingDown(): QuaysideError {
-  return new QuaysideError('shutting_down', 'The server is stopping.');
-}
-
-function noRoom({ model, version }: ModelVersion): QuaysideError {
-  const message = `No room to load model "${model}" version ${version}: every resident model is pinned or busy.`;
-  return new QuaysideError('model_capacity', message, { retryAfterMs: NO_ROOM_RETRY_MS });
 }

@@ -1,8 +1,9 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QuaysideError } from '@app/core';
-import type { Clock } from '@app/core';
+import type { Clock, Timer } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
+import { memoryOf } from './child-process';
 import type { StartChild } from './child-process';
 import type { ExecutorTimings } from './executor-options';
 import { Slot, SlotDeath } from './slot';
@@ -21,6 +22,8 @@ export interface ProberOptions {
   readonly timings: ExecutorTimings;
   /** Where verdicts are kept; created if missing. */
   readonly directory: string;
+  /** A version that needs more memory at its highest is refused. */
+  readonly processLimitBytes: number;
   readonly log: (line: string) => void;
 }
 
@@ -47,13 +50,16 @@ export class Prober {
   /** Loads the version in a throwaway process and runs it once. Throws model_load_failed. */
   async probe(version: ModelVersion, engine: string): Promise<Verdict> {
     const slot = await this.startSlot();
+    const watch = this.watchMemory(slot);
     try {
       const { residentBytes } = await slot.load(version);
+      if (memoryOf(slot.pid).peakBytes > this.options.processLimitBytes) throw new SlotDeath('memory');
       await this.keep(this.pathOf(version, engine), { residentBytes });
       return { residentBytes };
     } catch (error) {
       throw loadFailure(error);
     } finally {
+      watch.cancel();
       slot.kill('replaced');
     }
   }
@@ -83,6 +89,17 @@ export class Prober {
     });
   }
 
+  private watchMemory(slot: Slot): Timer {
+    const { clock, timings, processLimitBytes } = this.options;
+    let timer: Timer;
+    const look = (): void => {
+      if (memoryOf(slot.pid).rssBytes > processLimitBytes) slot.kill('memory');
+      timer = clock.setTimer(timings.memoryEveryMs, look);
+    };
+    look();
+    return { cancel: () => timer.cancel() };
+  }
+
   private pathOf({ digest }: ModelVersion, engine: string): string {
     return join(this.options.directory, `${digest}-ort-${engine}-${process.arch}.json`);
   }
@@ -106,7 +123,7 @@ const DEATHS: Readonly<Record<DeathCause, string>> = {
   no_pong: 'The process that should open it did not answer.',
   load_timeout: 'It did not load in time.',
   hard_timeout: 'It did not run in time.',
-  memory: 'It took too much memory.',
+  memory: 'It takes more memory than one process may have.',
   replaced: 'The process that opened it was stopped.',
 };
 

@@ -1,8 +1,9 @@
 import type { Clock, Timer } from '@app/core';
-import { residentBytes } from './child-process';
+import { memoryOf } from './child-process';
 import type { StartChild } from './child-process';
 import { RespawnDelay } from './crash-policy';
 import type { ExecutorTimings } from './executor-options';
+import { shuttingDown } from './refusals';
 import { Slot } from './slot';
 import type { DeathCause } from './slot';
 import { SlotState } from './slot-state';
@@ -37,7 +38,7 @@ export class SlotPool {
   private readonly places: Place[];
   private watch: Timer | undefined;
   private closing = false;
-  private started = Promise.withResolvers<string>();
+  private readonly started = Promise.withResolvers<string>();
   /** Processes replaced since the start. */
   restarts = 0;
 
@@ -49,6 +50,8 @@ export class SlotPool {
       timer: undefined,
       wasOverLimit: false,
     }));
+    // Closing may be the first that anyone hears of it.
+    this.started.promise.catch(() => {});
     for (const place of this.places) this.occupy(place);
     this.watchMemory();
   }
@@ -63,7 +66,7 @@ export class SlotPool {
     return this.places.flatMap(({ slot }) => slot ?? []);
   }
 
-  /** The version of ONNX Runtime that the processes run, as soon as one has said so. */
+  /** The version of ONNX Runtime that the processes run, as soon as one has said so. Throws shutting_down. */
   engineVersion(): Promise<string> {
     return this.started.promise;
   }
@@ -79,6 +82,7 @@ export class SlotPool {
   async close(): Promise<void> {
     this.closing = true;
     this.watch?.cancel();
+    this.started.reject(shuttingDown());
     for (const { timer } of this.places) timer?.cancel();
     await Promise.all(this.all.map((slot) => slot.end('replaced')));
   }
@@ -127,9 +131,11 @@ export class SlotPool {
   private weigh(place: Place): void {
     const { slot } = place;
     if (!slot) return;
-    slot.rssBytes = residentBytes(slot.pid);
+    slot.rssBytes = memoryOf(slot.pid).rssBytes;
     const isOver = slot.rssBytes > this.options.processLimitBytes;
-    if (isOver) this.recycle(slot, 'it holds too much memory');
+    const ageMs = this.options.clock.monotonicMs() - slot.startedAtMs;
+    // A young one would be over the limit again as soon as it has loaded what this one holds.
+    if (isOver && ageMs >= this.options.timings.healthyMs) this.recycle(slot, 'it holds too much memory');
     if (isOver && place.wasOverLimit && slot.state === SlotState.Busy) slot.kill('memory');
     place.wasOverLimit = isOver && slot.isAlive;
   }

@@ -5,7 +5,7 @@ import type { ModelVersion } from '@app/model-registry';
 import type { ExecutorChild, StartChild } from './child-process';
 import type { Batch, BatchResult, LoadedModel } from './executor';
 import type { ExecutorTimings } from './executor-options';
-import { PROTOCOL } from './frames';
+import { FrameError, PROTOCOL } from './frames';
 import type { Frame, FrameToSend } from './frames';
 import { packCalls, unpackTensors } from './messages';
 import type {
@@ -96,7 +96,7 @@ export class Slot {
     this.limit(options.timings.helloMs, 'no_hello');
     this.child = options.start({
       onFrame: (frame) => this.receive(frame),
-      onBroken: () => this.kill('broken_stream'),
+      onBroken: (reason) => this.kill(reason instanceof FrameError ? 'broken_stream' : 'crashed'),
       onExit: () => this.bury(),
     });
   }
@@ -139,7 +139,8 @@ export class Slot {
       limitMs: this.options.timings.loadMs,
       tooLate: 'load_timeout',
       read: ({ meta }) => {
-        const { warm, signature, grownBytes, rssBytes, loadMs } = meta as LoadedAnswer;
+        const { warm, signature, grownBytes, rssBytes, loadMs, debug } = meta as LoadedAnswer;
+        if (debug !== undefined) this.options.events.onDebug(debug);
         if (!warm) return void onOpen();
         const model = { signature, residentBytes: Math.max(0, grownBytes), loadMs };
         this.rssBytes = rssBytes;
@@ -297,7 +298,8 @@ export class Slot {
   private errorOf({ meta }: Frame): QuaysideError {
     const { code, message, details, debug } = meta as ErrorAnswer;
     if (debug !== undefined) this.options.events.onDebug(debug);
-    return new QuaysideError(code, message, { details });
+    // A defect is logged with its cause by whoever answers; what the engine said stays in the debug log.
+    return new QuaysideError(code, message, { details, ...(code === 'internal' && { cause: new Error(debug) }) });
   }
 
   private move(to: SlotState): void {

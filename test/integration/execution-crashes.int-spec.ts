@@ -1,0 +1,130 @@
+import type { BatchResult } from '@app/inference';
+import type { ModelVersion } from '@app/model-registry';
+import { eventually, tiny } from '@app/testing';
+import { PoolHarness, floats, integer, integerOf, isThere, numbersOf, signalBusy } from './execution-harness';
+
+/** Loop trips that last for a few tenths of a second. */
+const TRIPS = 30_000;
+const ENDLESS = 1e9;
+
+describe('executors that die', () => {
+  /** Runs `slow` and calls `onRun` each time a process begins with it. */
+  const runSlow = (pool: PoolHarness, version: ModelVersion, onRun: (time: number) => void): Promise<BatchResult> => {
+    let times = 0;
+    // The batch is sent in the same turn as onStart is called; the process is busy one turn later.
+    const onStart = (): void => void setImmediate(() => onRun((times += 1)));
+    return pool.run(version, { trips: integer(TRIPS) }, { onStart });
+  };
+
+  it.each(['SIGKILL', 'SIGSEGV', 'SIGABRT'] as const)('answers a batch whose process gets %s, once', async (signal) => {
+    await using pool = await PoolHarness.start();
+    const slow = await pool.write('slow', tiny.slow());
+    const killed: number[] = [];
+    const runs: number[] = [];
+    const result = await runSlow(pool, slow, (time) => {
+      runs.push(time);
+      if (time === 1) killed.push(signalBusy(pool, signal));
+    });
+    expect(integerOf(result.outputs[0]!['done'])).toBe(TRIPS);
+    expect(runs).toEqual([1, 2]);
+    expect(killed.map(isThere)).toEqual([false]);
+    await eventually(() => pool.executor.status().slots.length === 2);
+  });
+
+  it('loses no batch of another model when a process dies', async () => {
+    await using pool = await PoolHarness.start({ concurrency: 2 });
+    const slow = await pool.write('slow', tiny.slow());
+    const other = await pool.write('other', tiny.identity('FP32', ['rows', 1]));
+    await Promise.all([pool.executor.load(slow), pool.executor.load(other)]);
+    const dying = runSlow(pool, slow, (time) => time === 1 && signalBusy(pool, 'SIGKILL'));
+    const inputs = Array.from({ length: 50 }, (_, at) => at);
+    const answers = await Promise.all(inputs.map((value) => pool.run(other, { x: floats([value]) })));
+    expect(answers.map(({ outputs }) => numbersOf(outputs[0]!['y'])[0])).toEqual(inputs);
+    await expect(dying).resolves.toBeDefined();
+  });
+
+  it('ends a batch that hangs at the hard timeout, and replaces its process', async () => {
+    await using pool = await PoolHarness.start();
+    const slow = await pool.write('slow', tiny.slow(), { execution: { hardTimeoutMs: 500 } });
+    const stopped: number[] = [];
+    const run = runSlow(pool, slow, () => stopped.push(signalBusy(pool, 'SIGSTOP')));
+    await expect(run).rejects.toMatchObject({ code: 'deadline_exceeded', stage: 'executing' });
+    expect(stopped).toHaveLength(1);
+    await eventually(() => pool.slotsIn('idle').length === 2);
+    expect(isThere(stopped[0]!)).toBe(false);
+    const after = await pool.run(slow, { trips: integer(1) });
+    expect(integerOf(after.outputs[0]!['done'])).toBe(1);
+  });
+
+  it('replaces an idle process that no longer answers', async () => {
+    await using pool = await PoolHarness.start({ timings: { pingEveryMs: 50, pongMs: 500 } });
+    const [first] = await eventually(() => pool.slotsIn('idle').length === 2 && pool.slotsIn('idle'));
+    process.kill(first!.pid!, 'SIGSTOP');
+    await eventually(() => !isThere(first!.pid!));
+    await eventually(() => pool.slotsIn('idle').length === 2);
+    expect(pool.executor.status().restarts).toBe(1);
+  });
+
+  it('loads again what a dead process held', async () => {
+    await using pool = await PoolHarness.start();
+    const pinned = await pool.write('pinned', tiny.identity('FP32'), { manifest: { pinned: true } });
+    const plain = await pool.write('plain', tiny.identity('FP32'));
+    await pool.executor.load(plain);
+    await pool.executor.load(pinned);
+    const holders = pool.executor.status().slots.filter(({ holds }) => holds.length > 0);
+    for (const { pid } of holders) process.kill(pid!, 'SIGKILL');
+    await eventually(() => holders.every(({ pid }) => !isThere(pid!)));
+    await eventually(() => pool.executor.status().slots.flatMap(({ holds }) => holds).length === 2);
+    expect(pool.executor.status().resident).toHaveLength(2);
+  });
+
+  it('makes a version unavailable whose processes die three times, serves the others, and recovers by itself', async () => {
+    await using pool = await PoolHarness.start({ timings: { respawnMs: [0], crashPauseMs: 200 } });
+    const slow = await pool.write('slow', tiny.slow());
+    const other = await pool.write('other', tiny.identity('FP32', ['rows', 1]));
+    const kill = (): void => void signalBusy(pool, 'SIGKILL');
+    await expect(runSlow(pool, slow, kill)).rejects.toMatchObject({ code: 'executor_crashed' });
+    await expect(runSlow(pool, slow, kill)).rejects.toMatchObject({ code: 'model_unavailable' });
+    const report = pool.reports.findLast(({ model }) => model === 'slow')?.report;
+    expect(report).toMatchObject({ state: 'failed', reason: expect.stringContaining('crash_loop') });
+
+    const early = await pool.executor.load(slow).catch((error: unknown) => error);
+    expect(early).toMatchObject({ code: 'model_unavailable', retryAfterMs: expect.any(Number) });
+    const answer = await pool.run(other, { x: floats([7]) });
+    expect(numbersOf(answer.outputs[0]!['y'])).toEqual([7]);
+
+    const probed = pool.countOf('slow', 'probing');
+    await eventually(() => pool.executor.load(slow));
+    expect(pool.countOf('slow', 'probing')).toBe(probed + 1);
+    const healed = await pool.run(slow, { trips: integer(3) });
+    expect(integerOf(healed.outputs[0]!['done'])).toBe(3);
+  });
+
+  it('runs no more than one suspect at a time, so that a poisonous input kills two processes', async () => {
+    await using pool = await PoolHarness.start({ concurrency: 2, timings: { respawnMs: [0], crashLimit: 100 } });
+    const slow = await pool.write('slow', tiny.slow(), { execution: { instances: 2 } });
+    await pool.executor.load(slow);
+    await eventually(() => pool.executor.status().slots.filter(({ holds }) => holds.length > 0).length === 2);
+    let running = 0;
+    const together: number[] = [];
+    const poison = async (): Promise<unknown> => {
+      let times = 0;
+      const onStart = (): void => {
+        times += 1;
+        running += 1;
+        if (times === 2) together.push(running);
+        if (times === 1 && running < 2) return;
+        setImmediate(() => pool.slotsIn('busy').forEach(({ pid }) => process.kill(pid!, 'SIGKILL')));
+        running = 0;
+      };
+      return pool.run(slow, { trips: integer(ENDLESS) }, { onStart }).catch((error: unknown) => error);
+    };
+    const errors = await Promise.all([poison(), poison()]);
+    expect(errors).toEqual([
+      expect.objectContaining({ code: 'executor_crashed' }),
+      expect.objectContaining({ code: 'executor_crashed' }),
+    ]);
+    expect(together).toEqual([1, 1]);
+    expect(pool.executor.status().restarts).toBe(4);
+  });
+});
