@@ -52,12 +52,40 @@ export interface ErrorAnswer {
   readonly [key: string]: unknown;
 }
 
-/** The whole application in this process, on a free port. Every answer that it gives is checked against the committed document. */
-export class Door implements AsyncDisposable {
-  private constructor(
-    readonly server: TestApp,
-    private readonly contract: ApiContract,
-  ) {}
+/** Talks to a server. Every answer that it gets is checked against the committed document. */
+export class ApiClient {
+  private readonly contract = ApiContract.committed();
+
+  constructor(readonly url: string) {}
+
+  /** Sends a request, reads the answer, and checks that the document allows it. */
+  async send(path: string, init: RequestInit = {}): Promise<Answer> {
+    const method = init.method ?? 'GET';
+    const response = await fetch(this.url + path, { redirect: 'manual', ...init });
+    const text = await response.text();
+    const body: unknown = text === '' || !isJson(response.headers) ? undefined : JSON.parse(text);
+    const answer = { status: response.status, headers: response.headers, text, body };
+    const asksForNumbers = typeof init.body === 'string' && init.body.includes('"int64":"number"');
+    this.contract.check({ method, path, answer, asksForNumbers });
+    return answer;
+  }
+
+  /** Posts JSON: a value, or text or bytes as they are. */
+  post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    const isRaw = typeof body === 'string' || body instanceof Uint8Array;
+    return this.send(path, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...headers },
+      body: isRaw ? (body as string) : JSON.stringify(body),
+    });
+  }
+}
+
+/** The whole application in this process, on a free port. */
+export class Door extends ApiClient implements AsyncDisposable {
+  private constructor(readonly server: TestApp) {
+    super(server.url);
+  }
 
   /** Starts it, and waits until every model is ready. */
   static async open(options: DoorOptions = {}): Promise<Door> {
@@ -82,36 +110,9 @@ export class Door implements AsyncDisposable {
       },
       ...(override && { override }),
     });
-    const door = new Door(server, ApiContract.committed());
+    const door = new Door(server);
     if (waits) await server.app.get(Readiness).whenReady();
     return door;
-  }
-
-  /** Where it listens. */
-  get url(): string {
-    return this.server.url;
-  }
-
-  /** Sends a request, reads the answer, and checks that the document allows it. */
-  async send(path: string, init: RequestInit = {}): Promise<Answer> {
-    const method = init.method ?? 'GET';
-    const response = await fetch(this.url + path, { redirect: 'manual', ...init });
-    const text = await response.text();
-    const body: unknown = text === '' || !isJson(response.headers) ? undefined : JSON.parse(text);
-    const answer = { status: response.status, headers: response.headers, text, body };
-    const asksForNumbers = typeof init.body === 'string' && init.body.includes('"int64":"number"');
-    this.contract.check({ method, path, answer, asksForNumbers });
-    return answer;
-  }
-
-  /** Posts JSON: a value, or text or bytes as they are. */
-  post(path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    const isRaw = typeof body === 'string' || body instanceof Uint8Array;
-    return this.send(path, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', ...headers },
-      body: isRaw ? (body as string) : JSON.stringify(body),
-    });
   }
 
   close(): Promise<void> {

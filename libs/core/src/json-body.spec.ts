@@ -183,7 +183,7 @@ describe(parseJsonBody.name, () => {
   });
 
   it('takes other limits', () => {
-    const limits = { maxDepth: 1, maxKeys: 1 };
+    const limits = { maxDepth: 1, maxKeys: 1, maxContainers: 1 };
     expect(parseJsonBody(utf8('{"a":1}'), limits)).toEqual({ a: 1 });
     expect(() => parseJsonBody(utf8('{"a":1,"b":2}'), limits)).toThrow(
       expect.objectContaining({ code: 'json_too_many_keys' }),
@@ -211,6 +211,8 @@ describe(parseJsonBody.name, () => {
   it.each([
     ['brackets', '['.repeat(4 << 20), 'json_too_deep'],
     ['keys', `{${'"k":1,'.repeat(1 << 20)}"k":1}`, 'json_too_many_keys'],
+    ['lists', `[${'[],'.repeat(1 << 20)}0]`, 'body_too_large'],
+    ['objects', `[${'{},'.repeat(1 << 20)}0]`, 'body_too_large'],
     ['escaped quotes', `"${'\\"'.repeat(4 << 20)}`, 'invalid_json'],
     ['backslashes', `{"${'\\\\'.repeat(4 << 20)}":1}`, 'accepted'],
     ['escaped keys', `[${'{"\\u0063onstructor":{"\\u0070rototypes":1}},'.repeat(1 << 16)}1]`, 'accepted'],

@@ -7,9 +7,11 @@ export interface JsonLimits {
   readonly maxDepth: number;
   /** How many keys one object may have, counted as written, duplicates too. */
   readonly maxKeys: number;
+  /** How many lists and objects a body may hold: what is cheap to send costs a hundred times that in memory. */
+  readonly maxContainers: number;
 }
 
-const DEFAULT_LIMITS: JsonLimits = { maxDepth: 64, maxKeys: 1000 };
+const DEFAULT_LIMITS: JsonLimits = { maxDepth: 64, maxKeys: 1000, maxContainers: 500_000 };
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
@@ -32,8 +34,9 @@ const MAX_ESCAPED_KEY = 'constructor'.length * 6;
 
 /**
  * The value of a JSON body: UTF-8, one leading byte order mark dropped, duplicate keys: the last wins. Time grows with
- * the length, whatever the bytes. Throws invalid_utf8, json_too_deep, json_too_many_keys, forbidden_key (`__proto__`
- * anywhere and however escaped, `constructor` holding `prototype`) and invalid_json; messages hold nothing of the body.
+ * the length, whatever the bytes. Throws invalid_utf8, json_too_deep, json_too_many_keys, body_too_large (too many lists
+ * and objects), forbidden_key (`__proto__` anywhere and however escaped, `constructor` holding `prototype`) and
+ * invalid_json; messages hold nothing of the body.
  */
 export function parseJsonBody(body: Uint8Array, limits: JsonLimits = DEFAULT_LIMITS): unknown {
   if (!isUtf8(body)) throw new QuaysideError('invalid_utf8', 'The body is not valid UTF-8. Send JSON in UTF-8.');
@@ -59,12 +62,13 @@ function asBuffer(bytes: Uint8Array): Buffer {
  * One pass over the bytes before they are parsed; the hot loop of every request, hence one function with local state.
  * It is exact for valid JSON; for the rest it may refuse or stop early, and the parser refuses what is left.
  */
-function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): void {
+function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys, maxContainers }: JsonLimits): void {
   /** Per depth: keys so far, and whether the object or array is the value of a `constructor` key. */
   const keys: number[] = [0];
   const isConstructor: boolean[] = [false];
   const mayEscape = asBuffer(bytes).includes(BACKSLASH);
   let depth = 0;
+  let containers = 0;
   let stringStart = 0;
   let stringEnd = 0;
   let opensConstructor = false;
@@ -84,6 +88,7 @@ function checkStructure(bytes: Uint8Array, { maxDepth, maxKeys }: JsonLimits): v
       opensConstructor = key === 'constructor';
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       if (++depth > maxDepth) throw tooDeep(maxDepth);
+      if (++containers > maxContainers) throw tooManyContainers(maxContainers);
       keys[depth] = 0;
       isConstructor[depth] = opensConstructor;
       opensConstructor = false;
@@ -132,6 +137,10 @@ function keyOf(bytes: Uint8Array, start: number, end: number): string | undefine
 
 function tooDeep(maxDepth: number): QuaysideError {
   return new QuaysideError('json_too_deep', `The JSON nests deeper than ${maxDepth} levels.`);
+}
+
+function tooManyContainers(maxContainers: number): QuaysideError {
+  return new QuaysideError('body_too_large', `The JSON holds more than ${maxContainers} lists and objects.`);
 }
 
 function tooManyKeys(maxKeys: number): QuaysideError {

@@ -1,0 +1,193 @@
+import { readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { temporaryDirectory, tiny, writeModel } from '@app/testing';
+import { ApiContract } from './api-contract';
+import { ApiClient, outcome } from './door';
+import { ServerProcess } from './server-process';
+
+/** Stands in every request, and must stand in no line of the log. */
+const CANARY = 'canary-7f3a9c';
+
+/** A body that its route answers with 200, by route. */
+const GOOD: Readonly<Record<string, object>> = {
+  '/predict': { text: `a good day ${CANARY}`, model_id: 'sentiment' },
+  '/embed': { text: [CANARY, 'b'], model_id: 'vectors' },
+  '/v1/models/{model}/predict': { inputs: { x: [[1, 2]] } },
+};
+
+const pathOf = (template: string): string => template.replace('{model}', 'echo');
+const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+const wideObject = (keys: number): string => `{${Array.from({ length: keys }, (_, at) => `"k${at}":0`).join(',')}}`;
+
+/** What a hostile or broken client sends, with what it gets, on every route that takes a body. */
+const BODIES: readonly (readonly [string, () => string | Uint8Array, Readonly<Record<string, string>>, string])[] = [
+  [
+    '100 MB of zeros in gzip',
+    () => gzipSync(Buffer.alloc(100_000_000)),
+    { 'Content-Encoding': 'gzip' },
+    '413 body_too_large',
+  ],
+  ['20 MB', () => Buffer.alloc(20_000_000, 0x20), {}, '413 body_too_large'],
+  ['10 kB of [', () => '['.repeat(10_000), {}, '400 json_too_deep'],
+  ['5,000 objects in each other', () => '{"a":'.repeat(5000), {}, '400 json_too_deep'],
+  ['65 levels', () => nested(65), {}, '400 json_too_deep'],
+  ['64 levels', () => nested(64), {}, '400 invalid_request'],
+  ['80,000 keys', () => wideObject(80_000), {}, '400 json_too_many_keys'],
+  ['1,001 keys', () => wideObject(1001), {}, '400 json_too_many_keys'],
+  ['1,000 keys', () => wideObject(1000), {}, '400 invalid_request'],
+  ['a million commas', () => `[${','.repeat(1_000_000)}]`, {}, '400 invalid_json'],
+  ['a string of 1 MB', () => JSON.stringify('x'.repeat(1_000_000)), {}, '400 invalid_request'],
+  ['300,000 small lists', () => `[${'[],'.repeat(300_000)}0]`, {}, '400 invalid_request'],
+  ['a number of 100,000 digits', () => '9'.repeat(100_000), {}, '400 invalid_request'],
+  ['a key of 100,000 characters', () => `{"${'k'.repeat(100_000)}":1}`, {}, '400 invalid_request'],
+  ['__proto__', () => '{"__proto__":{"admin":true}}', {}, '400 forbidden_key'],
+  ['constructor.prototype', () => '{"constructor":{"prototype":{"admin":true}}}', {}, '400 forbidden_key'],
+  ['null', () => 'null', {}, '400 invalid_request'],
+  ['a list', () => '[]', {}, '400 invalid_request'],
+  ['a number', () => '1e999', {}, '400 invalid_request'],
+  ['nothing', () => '', {}, '400 invalid_json'],
+  ['NaN', () => 'NaN', {}, '400 invalid_json'],
+  ['half of a JSON', () => `{"text":"${CANARY}`, {}, '400 invalid_json'],
+  ['invalid UTF-8', () => Buffer.from([0x7b, 0x22, 0xc3, 0x28, 0x22, 0x7d]), {}, '400 invalid_utf8'],
+  ['overlong UTF-8', () => Buffer.from([0x22, 0xc0, 0xaf, 0x22]), {}, '400 invalid_utf8'],
+  ['a surrogate in UTF-8', () => Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]), {}, '400 invalid_utf8'],
+  ['XML', () => `<a>${CANARY}</a>`, { 'Content-Type': 'application/xml' }, '415 unsupported_media_type'],
+  ['a form', () => 'a=1', { 'Content-Type': 'multipart/form-data; boundary=x' }, '415 unsupported_media_type'],
+  ['zstd', () => '{}', { 'Content-Encoding': 'zstd' }, '415 unsupported_encoding'],
+  ['a wild deadline', () => '{}', { 'X-Request-Timeout-Ms': '-1' }, '400 invalid_request'],
+  ['a wild traceparent', () => '{}', { traceparent: '00-zz' }, '400 invalid_request'],
+];
+
+/** Good JSON with values that no model can take. */
+const VALUES: readonly (readonly [string, string, object])[] = [
+  ['a shape that is not the model’s', '/v1/models/{model}/predict', { inputs: { x: [[[1]]] } }],
+  ['ragged rows', '/v1/models/{model}/predict', { inputs: { x: [[1], [1, 2]] } }],
+  ['a text for a number', '/v1/models/{model}/predict', { inputs: { x: [['1']] } }],
+  ['an object for a number', '/v1/models/{model}/predict', { inputs: { x: [[{ valueOf: 1 }]] } }],
+  ['a number that FP32 cannot hold', '/v1/models/{model}/predict', { inputs: { x: [[1e300]] } }],
+  ['an input named toString', '/v1/models/{model}/predict', { inputs: { toString: [[1]], x: [[1]] } }],
+  [
+    'an output named hasOwnProperty',
+    '/v1/models/{model}/predict',
+    { inputs: { x: [[1]] }, outputs: ['hasOwnProperty'] },
+  ],
+  ['an output named twice', '/v1/models/{model}/predict', { inputs: { x: [[1]] }, outputs: ['y', 'y'] }],
+  ['dimensions of 2^31', '/embed', { text: 'a', model_id: 'vectors', dimensions: 2 ** 31 }],
+  ['a model named toString', '/embed', { text: 'a', model_id: 'toString' }],
+  ['a model named ../../etc/passwd', '/embed', { text: 'a', model_id: '../../etc/passwd' }],
+  ['top_k of 2^53', '/predict', { ...GOOD['/predict'], top_k: 2 ** 53 }],
+  ['an unpaired surrogate', '/predict', { ...GOOD['/predict'], text: '\ud800' }],
+];
+
+describe('a server under abuse', () => {
+  let server: ServerProcess;
+  let client: ApiClient;
+  let residentBefore: number;
+
+  beforeAll(async () => {
+    const models = await temporaryDirectory();
+    await writeModel(models, { name: 'sentiment', model: tiny.classifierTiny() });
+    await writeModel(models, { name: 'vectors', model: tiny.embedderTiny() });
+    await writeModel(models, { name: 'echo', model: tiny.identity('FP32'), manifest: 'task: tensors' });
+    server = await ServerProcess.start({ MODEL_DIR: models, EXECUTOR_COUNT: '1', LOG_LEVEL: 'info' });
+    client = new ApiClient(await server.ready());
+    await expectAlive();
+    // A first round warms the process up, so that the second shows what stays.
+    for (const route of Object.keys(GOOD))
+      for (const [, body, headers] of BODIES) await client.post(pathOf(route), body(), headers);
+    residentBefore = residentBytes();
+  });
+
+  afterAll(() => server[Symbol.asyncDispose]());
+
+  async function expectAlive(): Promise<void> {
+    expect((await client.send('/health')).status).toBe(200);
+    for (const [route, body] of Object.entries(GOOD))
+      expect(outcome(await client.post(pathOf(route), body))).toBe('200');
+  }
+
+  /** Memory of the server alone, without its executors; 0 where the system does not tell. */
+  function residentBytes(): number {
+    try {
+      const status = readFileSync(`/proc/${server.pid}/status`, 'utf8');
+      return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) * 1024;
+    } catch {
+      return 0;
+    }
+  }
+
+  describe.each(Object.keys(GOOD))('on POST %s', (route) => {
+    it.each(BODIES)('refuses %s, and lives', async (_name, body, headers, expected) => {
+      expect(outcome(await client.post(pathOf(route), body(), headers))).toBe(expected);
+      await expectAlive();
+    });
+  });
+
+  it.each(VALUES)('refuses %s, and lives', async (_name, route, body) => {
+    const answer = await client.post(pathOf(route), body);
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    await expectAlive();
+  });
+
+  it.each([
+    '../etc',
+    'a/../b',
+    '%2e%2e',
+    '%2e%2e%2f%2e%2e%2fetc',
+    '%00',
+    'a%00b',
+    'x'.repeat(300),
+    'toString',
+    '__proto__',
+    'CON',
+    '%F0%9F%98%80',
+    '%20',
+    '*',
+    '@',
+    '@1',
+    '@@',
+  ])('knows no model %j, and asks no file system for it', async (name) => {
+    for (const path of [`/v1/models/${name}`, `/v1/models/${name}/schema`]) {
+      const answer = await client.send(path);
+      expect([404, 200]).toContain(answer.status);
+      if (answer.status === 200) expect(answer.body).not.toHaveProperty('id', name);
+    }
+    await expectAlive();
+  });
+
+  it.each([
+    ['a million keys', () => wideObject(1_000_000), '400 json_too_many_keys'],
+    ['five million lists', () => `[${'[],'.repeat(5_000_000)}0]`, '413 body_too_large'],
+    ['five million objects', () => `[${'{},'.repeat(5_000_000)}0]`, '413 body_too_large'],
+    [
+      'eight million numbers in a shape that the model does not take',
+      () => `{"inputs":{"x":[[[${'1,'.repeat(8_000_000)}1]]]}}`,
+      '400 invalid_input',
+    ],
+    ['a nesting of 2^20 by 16', () => `{"inputs":{"x":[${'[1,1,1,1,1],'.repeat(1 << 20)}[1]]}}`, '413 body_too_large'],
+  ])('refuses %s where bodies may be large, and lives', async (_name, body, expected) => {
+    expect(outcome(await client.post('/v1/models/echo/predict', body()))).toBe(expected);
+    await expectAlive();
+  });
+
+  it('keeps its memory', () => {
+    expect(residentBytes() - residentBefore).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  it('wrote one line per request, and into none of them what a client sent', async () => {
+    await expectAlive();
+    const lines = server.lines.filter(({ event }) => event === 'request_completed');
+    const ids = lines.map((line) => line['request_id']);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(lines.length).toBeGreaterThan(100);
+    expect(JSON.stringify(server.lines)).not.toMatch(new RegExp(`${CANARY}|"admin"|etc/passwd"`));
+    expect(server.complaint).toBe('');
+  });
+});
+
+it('tries every route of the document that takes a body', () => {
+  const { paths } = ApiContract.committed().document;
+  const withBody = Object.keys(paths).filter((path) => paths[path]?.['post']?.requestBody);
+  expect(withBody.sort()).toEqual(Object.keys(GOOD).sort());
+});
