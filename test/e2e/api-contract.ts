@@ -81,7 +81,8 @@ export class ApiContract {
     return found?.[1][(method === 'HEAD' ? 'get' : method).toLowerCase()];
   }
 
-  private checkSchema(schema: object, body: unknown, where: string): void {
+  /** Throws when the value is not one that the schema, with references into the document, allows. */
+  checkSchema(schema: object, body: unknown, where: string): void {
     const validate = this.validators.get(schema) ?? this.compile(schema);
     assert(validate(body), `${where}: ${JSON.stringify(validate.errors)} in ${JSON.stringify(body)?.slice(0, 300)}`);
   }

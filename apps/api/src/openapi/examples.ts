@@ -161,6 +161,7 @@ export const EXAMPLES = {
         inputs: [
           { name: 'input_ids', datatype: 'INT64', shape: [-1, -1] },
           { name: 'attention_mask', datatype: 'INT64', shape: [-1, -1] },
+          { name: 'token_type_ids', datatype: 'INT64', shape: [-1, -1] },
         ],
         outputs: [{ name: 'last_hidden_state', datatype: 'FP32', shape: [-1, -1, 384] }],
       },

@@ -1,0 +1,260 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tiny } from '@app/testing';
+import { HttpAdapterHost } from '@nestjs/core';
+import fc from 'fast-check';
+import { EXAMPLES, type Example } from '../../apps/api/src/openapi/examples';
+import { OPERATIONS, type OperationId } from '../../apps/api/src/openapi/operations';
+import { ApiContract } from './api-contract';
+import { type Answer, DEFAULT_MODELS, Door, errorOf, outcome } from './door';
+
+const COMMITTED = readFileSync(join(__dirname, '../../openapi.json'), 'utf8');
+const { document } = ApiContract.committed();
+
+/** Every operation: its path template, its method, and what the document says of it. */
+const ROUTES = Object.entries(document.paths).flatMap(([path, methods]) =>
+  Object.entries(methods).map(([method, operation]) => ({ path, method: method.toUpperCase(), operation })),
+);
+
+describe('openapi.json', () => {
+  let door: Door;
+
+  beforeAll(async () => {
+    door = await Door.open();
+  });
+
+  afterAll(() => door.close());
+
+  it('is what the server gives: `node scripts/print-openapi.mjs > openapi.json` after a build', async () => {
+    expect((await door.send('/openapi.json')).body).toEqual(JSON.parse(COMMITTED));
+  });
+
+  it('names every route that the server has, and no other', () => {
+    const { router } = door.server.app.get(HttpAdapterHost).httpAdapter.getInstance() as {
+      router: { stack: { route?: { path: string; methods: Record<string, boolean> } }[] };
+    };
+    const routed = router.stack.flatMap(({ route }) =>
+      route ? Object.keys(route.methods).map((method) => `${method.toUpperCase()} ${route.path}`) : [],
+    );
+    const served = routed.filter((route) => !route.startsWith('GET /docs'));
+    const documented = ROUTES.map(({ method, path }) => `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`);
+    expect([...new Set(served)].sort()).toEqual(documented.sort());
+  });
+
+  it('knows no success but 200', () => {
+    const statuses = ROUTES.flatMap(({ operation }) => Object.keys(operation.responses));
+    expect([...new Set(statuses.filter((status) => status < '400'))]).toEqual(['200']);
+  });
+
+  it('describes every operation, and shows an example for every code', () => {
+    for (const { operation } of ROUTES) {
+      expect(operation).toMatchObject({
+        operationId: expect.any(String),
+        summary: expect.any(String),
+        description: expect.any(String),
+      });
+      const { errors } = OPERATIONS[operation.operationId as OperationId];
+      const failures = Object.entries(operation.responses).filter(([status]) => status !== '200');
+      const shown = failures.flatMap(([, { content }]) =>
+        Object.keys((content['application/json'] as { examples?: object }).examples ?? {}),
+      );
+      expect(shown.sort()).toEqual([...errors].sort());
+    }
+  });
+
+  it('describes every field of every schema', () => {
+    const silent = Object.entries(document.components.schemas).flatMap(([name, schema]) =>
+      Object.entries((schema['properties'] ?? {}) as Record<string, { description?: string }>)
+        .filter(([, { description }]) => !description)
+        .map(([field]) => `${name}.${field}`),
+    );
+    expect(silent).toEqual([]);
+  });
+
+  it('shows errors that its own schema allows', () => {
+    const contract = ApiContract.committed();
+    const { examples } = document.components as unknown as {
+      examples: Record<string, { value: { error: { status: number } } }>;
+    };
+    for (const [code, { value }] of Object.entries(examples)) {
+      contract.checkSchema({ $ref: '#/components/schemas/ErrorResponse' }, value, code);
+    }
+  });
+});
+
+describe('the examples of the document', () => {
+  let door: Door;
+
+  beforeAll(async () => {
+    door = await Door.open({ models: DEFAULT_MODELS });
+  });
+
+  afterAll(() => door.close());
+
+  const cases = ROUTES.flatMap(({ path, method, operation }) => {
+    const { examples } = OPERATIONS[operation.operationId as OperationId] as { examples: Record<string, Example> };
+    return Object.entries(examples).map(([name, example]) => ({
+      name: `${operation.operationId}: ${name}`,
+      method,
+      path,
+      example,
+    }));
+  });
+
+  it.each(cases)('$name gets the answer that it shows', async ({ method, path, example }) => {
+    const where = path.replace('{model}', example.model ?? '');
+    const answer = method === 'POST' ? await door.post(where, example.request) : await door.send(where);
+    expect(answer.status).toBe(200);
+    expectSame(answer.body, example.answer, '');
+  });
+
+  it('are all there', () => {
+    expect(cases.length).toBeGreaterThanOrEqual(Object.values(EXAMPLES).flatMap(Object.keys).length);
+  });
+});
+
+/** Times differ; numbers agree to 1e-4; a list of which the document shows the beginning begins so. */
+function expectSame(given: unknown, shown: unknown, path: string): void {
+  if (/latency_ms$|created$/.test(path)) return void expect(typeof given).toBe('number');
+  if (typeof shown === 'number') return void expect(Math.abs((given as number) - shown)).toBeLessThan(1e-4);
+  if (typeof shown !== 'object' || shown === null) return void expect([path, given]).toEqual([path, shown]);
+  const isVector = /embeddings\.\d+$/.test(path);
+  if (!isVector) expect(Object.keys(given as object)).toEqual(Object.keys(shown));
+  for (const [key, value] of Object.entries(shown))
+    expectSame((given as Record<string, unknown>)[key], value, `${path}.${key}`);
+}
+
+describe('every route', () => {
+  let door: Door;
+
+  beforeAll(async () => {
+    door = await Door.open({
+      models: {
+        sentiment: tiny.classifierTiny(),
+        vectors: tiny.embedderTiny(),
+        echo: { ...tiny.identity('FP32'), manifest: 'task: tensors' },
+      },
+    });
+  });
+
+  afterAll(() => door.close());
+
+  const withBody = ROUTES.filter(({ operation }) => operation.requestBody);
+  const at = (path: string) => path.replace('{model}', 'echo');
+
+  it.each(ROUTES)('$method $path refuses another method', async ({ path, method }) => {
+    const other = method === 'GET' ? 'DELETE' : 'GET';
+    expect(outcome(await door.send(at(path), { method: other }))).toBe('405 method_not_allowed');
+  });
+
+  it.each(withBody)('POST $path refuses every wrong body with the code for what is wrong', async ({ path }) => {
+    const codes = [
+      ['{', {}],
+      [Buffer.from([0xff]), {}],
+      ['{}', { 'Content-Type': 'text/plain' }],
+      ['[]', {}],
+      ['null', {}],
+      ['{"nobody": "knows me"}', {}],
+      ['['.repeat(65), {}],
+      [Buffer.alloc(17 * 1024 * 1024), {}],
+      ['{}', { 'Content-Type': 'application/json; charset=latin1' }],
+    ] as const;
+    const answers: Answer[] = [];
+    for (const [body, headers] of codes) answers.push(await door.post(at(path), body, headers));
+    expect(answers.map(outcome)).toEqual([
+      '400 invalid_json',
+      '400 invalid_utf8',
+      '415 unsupported_media_type',
+      '400 invalid_request',
+      '400 invalid_request',
+      '400 invalid_request',
+      '400 json_too_deep',
+      '413 body_too_large',
+      '415 unsupported_media_type',
+    ]);
+  });
+
+  it.each(ROUTES)('$method $path answers a wrong Host with 400', async ({ path, method }) => {
+    const answer = await door.send(at(path), { method, headers: { 'X-Forwarded-Host': 'evil.example' } });
+    expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', details: [{ code: 'not_loopback' }] });
+  });
+
+  it('answers whatever is sent with a status that its operation documents, and never with 5xx', async () => {
+    await fc.assert(
+      fc.asyncProperty(requests(), async ({ method, path, headers, body }) => {
+        const answer = await door.send(path, {
+          method,
+          headers,
+          ...(method === 'POST' && { body: JSON.stringify(body) }),
+        });
+        expect(answer.status).toBeLessThan(500);
+      }),
+      { numRuns: 300 },
+    );
+    expect((await door.post('/predict', { text: 'good', model_id: 'sentiment' })).status).toBe(200);
+  });
+});
+
+interface FuzzedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: unknown;
+}
+
+/** Requests to the routes of the document: good ones, with some of their values replaced by anything. */
+function requests(): fc.Arbitrary<FuzzedRequest> {
+  const model = fc.oneof(
+    fc.constantFrom('echo', 'sentiment', 'vectors', 'echo@1', 'echo%401', 'nobody', '@', 'toString'),
+    fc
+      .string({ minLength: 1 })
+      .map(encodeURIComponent)
+      .filter((name) => !/^\.{1,2}$/.test(name)),
+  );
+  const headers = fc.dictionary(
+    fc.constantFrom(
+      'X-Request-Timeout-Ms',
+      'X-Request-ID',
+      'traceparent',
+      'Content-Encoding',
+      'Accept',
+      'Content-Type',
+    ),
+    fc.oneof(
+      fc.constantFrom('1000', 'gzip', 'identity', 'application/json', '*/*'),
+      fc.stringMatching(/^[ -~]{1,20}$/),
+    ),
+  );
+  return fc
+    .record({ route: fc.constantFrom(...ROUTES), model, headers, body: bodies() })
+    .map(({ route, model: name, headers: sent, body }) => ({
+      method: route.method,
+      path: route.path.replace('{model}', name),
+      headers: { 'Content-Type': 'application/json', ...sent },
+      body,
+    }));
+}
+
+function bodies(): fc.Arbitrary<unknown> {
+  const good = fc.constantFrom<Record<string, unknown>>(
+    { text: 'a good day', model_id: 'sentiment', top_k: 2, temperature: 1 },
+    { text: ['a', 'b'], model_id: 'vectors', normalize: true, truncate: true },
+    { rows: [{ x: [1, 2] }], options: { int64: 'auto' } },
+    { rows: [{ text: 'good' }], options: { top_k: 1, truncate: false } },
+    { inputs: { x: [[1, 2]] }, outputs: ['y'], options: { nonfinite: 'null' } },
+  );
+  const anything = fc.oneof(
+    fc.jsonValue(),
+    fc.constantFrom<unknown>('NaN', 'Infinity', -0, 1e308, 2 ** 53, '\u0000', '\ud800', [], {}),
+  );
+  const changed = fc.record({
+    body: good,
+    key: fc.constantFrom('text', 'model_id', 'top_k', 'rows', 'inputs', 'options', 'outputs', 'x'),
+    value: anything,
+  });
+  return fc.oneof(
+    good,
+    anything,
+    changed.map(({ body, key, value }) => ({ ...body, [key]: value })),
+  );
+}
