@@ -35,13 +35,21 @@ code of the error catalogue. A path that does not exist is 404 \`route_not_found
 export function buildDocument(app: INestApplication): OpenAPIObject {
   const scanned = SwaggerModule.createDocument(app, base());
   const paths = mapValues(scanned.paths, (path) => mapValues(path as Record<string, Operation>, describe));
-  const components = {
-    schemas: mapValues(dtoSchemas(), toOpenApiSchema),
-    headers: HEADERS,
-    parameters: mapEntries(PARAMETERS, (name, parameter) => ({ name, ...parameter })),
-    examples: ERROR_EXAMPLES,
-  };
-  return { ...scanned, paths, components } as unknown as OpenAPIObject;
+  const schemas = mapValues(dtoSchemas(), toOpenApiSchema);
+  const parameters = mapEntries(PARAMETERS, (name, parameter) => ({ name, ...parameter }));
+  const components = { schemas, headers: HEADERS, parameters, examples: ERROR_EXAMPLES };
+  return { ...scanned, paths, components: used(components, { paths, components }) } as unknown as OpenAPIObject;
+}
+
+/** The components that something refers to. */
+function used(
+  components: Readonly<Record<string, Readonly<Record<string, unknown>>>>,
+  by: object,
+): Record<string, Record<string, unknown>> {
+  const text = JSON.stringify(by);
+  return mapEntries(components, (kind, entries) =>
+    Object.fromEntries(Object.entries(entries).filter(([name]) => text.includes(`"#/components/${kind}/${name}"`))),
+  );
 }
 
 function base(): Omit<OpenAPIObject, 'paths'> {
