@@ -101,7 +101,7 @@ function flags({ entryPath, modelDirectory }: ChildOptions): string[] {
 function codeDirectories(entryPath: string): string[] {
   const sources = dirname(dirname(dirname(dirname(entryPath))));
   const packages: string[] = [];
-  for (let at = sources; at !== dirname(at); at = dirname(at)) {
+  for (let at = dirname(entryPath); at !== dirname(at); at = dirname(at)) {
     const candidates = [join(at, 'node_modules'), join(at, 'package.json')];
     packages.push(...candidates.filter((path) => existsSync(path)));
   }
