@@ -44,7 +44,7 @@ export function describeExecutor(name: string, make: () => Promise<ExecutorSubje
 
     const echoOf = async (version: ModelVersion, values: readonly number[]): Promise<readonly number[]> => {
       const { outputs } = await subject.executor.run(batchOf(version, [callOf({ x: floats(values, 2) })]));
-      return numbersOf(outputs[0]!['y']);
+      return numbersOf(outputs[0]['y']);
     };
     /** Begins the batch that lasts; resolves when it runs. */
     const begin = async (more: Partial<Batch> = {}): Promise<{ done: Promise<unknown>; begun: () => number }> => {
@@ -91,8 +91,8 @@ export function describeExecutor(name: string, make: () => Promise<ExecutorSubje
     it('keeps the answers of concurrent batches and of two models apart', async () => {
       const inputs = Array.from({ length: 20 }, (_, at) => [at, -at]);
       const versions = [subject.identity, subject.other];
-      const answers = await Promise.all(inputs.map((values, at) => echoOf(versions[at % 2]!, values)));
-      expect(answers.map((answer) => answer.map((value) => value + 0))).toEqual(inputs.map(([a, b]) => [a, b! + 0]));
+      const answers = await Promise.all(inputs.map((values, at) => echoOf(versions[at % 2], values)));
+      expect(answers.map((answer) => answer.map((value) => value + 0))).toEqual(inputs.map(([a, b]) => [a, b + 0]));
     });
 
     it('calls onStart once for a batch that runs once', async () => {

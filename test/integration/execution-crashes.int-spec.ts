@@ -25,7 +25,7 @@ describe('executors that die', () => {
       runs.push(time);
       if (time === 1) killed.push(signalBusy(pool, signal));
     });
-    expect(integerOf(result.outputs[0]!['done'])).toBe(TRIPS);
+    expect(integerOf(result.outputs[0]['done'])).toBe(TRIPS);
     expect(runs).toEqual([1, 2]);
     expect(killed.map(isThere)).toEqual([false]);
     await eventually(() => pool.executor.status().slots.length === 2);
@@ -39,7 +39,7 @@ describe('executors that die', () => {
     const dying = runSlow(pool, slow, (time) => time === 1 && signalBusy(pool, 'SIGKILL'));
     const inputs = Array.from({ length: 50 }, (_, at) => at);
     const answers = await Promise.all(inputs.map((value) => pool.run(other, { x: floats([value]) })));
-    expect(answers.map(({ outputs }) => numbersOf(outputs[0]!['y'])[0])).toEqual(inputs);
+    expect(answers.map(({ outputs }) => numbersOf(outputs[0]['y'])[0])).toEqual(inputs);
     await expect(dying).resolves.toBeDefined();
   });
 
@@ -51,16 +51,16 @@ describe('executors that die', () => {
     await expect(run).rejects.toMatchObject({ code: 'deadline_exceeded', stage: 'executing' });
     expect(stopped).toHaveLength(1);
     await eventually(() => pool.slotsIn('idle').length === 2);
-    expect(isThere(stopped[0]!)).toBe(false);
+    expect(isThere(stopped[0])).toBe(false);
     const after = await pool.run(slow, { trips: integer(1) });
-    expect(integerOf(after.outputs[0]!['done'])).toBe(1);
+    expect(integerOf(after.outputs[0]['done'])).toBe(1);
   });
 
   it('replaces an idle process that no longer answers', async () => {
     await using pool = await PoolHarness.start({ timings: { pingEveryMs: 50, pongMs: 500 } });
     const [first] = await eventually(() => pool.slotsIn('idle').length === 2 && pool.slotsIn('idle'));
-    process.kill(first!.pid!, 'SIGSTOP');
-    await eventually(() => !isThere(first!.pid!));
+    process.kill(first.pid!, 'SIGSTOP');
+    await eventually(() => !isThere(first.pid!));
     await eventually(() => pool.slotsIn('idle').length === 2);
     expect(pool.executor.status().restarts).toBe(1);
   });
@@ -91,13 +91,13 @@ describe('executors that die', () => {
     const early = await pool.executor.load(slow).catch((error: unknown) => error);
     expect(early).toMatchObject({ code: 'model_unavailable', retryAfterMs: expect.any(Number) });
     const answer = await pool.run(other, { x: floats([7]) });
-    expect(numbersOf(answer.outputs[0]!['y'])).toEqual([7]);
+    expect(numbersOf(answer.outputs[0]['y'])).toEqual([7]);
 
     const probed = pool.countOf('slow', 'probing');
     await eventually(() => pool.executor.load(slow));
     expect(pool.countOf('slow', 'probing')).toBe(probed + 1);
     const healed = await pool.run(slow, { trips: integer(3) });
-    expect(integerOf(healed.outputs[0]!['done'])).toBe(3);
+    expect(integerOf(healed.outputs[0]['done'])).toBe(3);
   });
 
   it('runs no more than one suspect at a time, so that a poisonous input kills two processes', async () => {

@@ -12,7 +12,7 @@ describe('loading models into executors', () => {
     pool.write(name, tiny.identity('FP32', ['rows', 1]), { manifest: { pinned } });
   const use = async (pool: PoolHarness, version: ModelVersion): Promise<void> => {
     const { outputs } = await pool.run(version, { x: floats([1]) });
-    expect(numbersOf(outputs[0]!['y'])).toEqual([1]);
+    expect(numbersOf(outputs[0]['y'])).toEqual([1]);
   };
   const resident = (pool: PoolHarness): readonly string[] => pool.executor.status().resident.map(({ key }) => key);
 
@@ -26,7 +26,7 @@ describe('loading models into executors', () => {
         return pool.run(version, { x: floats([value]) });
       }),
     );
-    expect(answers.map(({ outputs }) => numbersOf(outputs[0]!['y'])[0])).toEqual(callers);
+    expect(answers.map(({ outputs }) => numbersOf(outputs[0]['y'])[0])).toEqual(callers);
     expect(pool.countOf('cold', 'probing')).toBe(1);
     expect(pool.countOf('cold', 'loading')).toBe(1);
     expect(pool.executor.status().slots.flatMap(({ holds }) => holds)).toEqual([versionKey(version)]);
@@ -49,14 +49,14 @@ describe('loading models into executors', () => {
     const versions: ModelVersion[] = [];
     for (let at = 0; at < 11; at += 1) versions.push(await write(pool, `m${at}`));
     for (const version of versions.slice(0, 10)) await pool.executor.load(version);
-    await use(pool, versions[0]!);
-    await pool.executor.load(versions[10]!);
-    const expected = [2, 3, 4, 5, 6, 7, 8, 9, 0, 10].map((at) => versionKey(versions[at]!));
+    await use(pool, versions[0]);
+    await pool.executor.load(versions[10]);
+    const expected = [2, 3, 4, 5, 6, 7, 8, 9, 0, 10].map((at) => versionKey(versions[at]));
     await eventually(() => expect(resident(pool)).toEqual(expected));
     expect(pool.reports.filter(({ report }) => 'state' in report && report.state === 'known')).toEqual([
       { model: 'm1', report: { state: 'known' } },
     ]);
-    await use(pool, versions[1]!);
+    await use(pool, versions[1]);
   });
 
   it('lets neither a pinned nor a running version go, and refuses when there is no other', async () => {
@@ -154,10 +154,10 @@ describe('loading models into executors', () => {
     await pool.executor.load(version);
     const probes = join(pool.directory, 'probes');
     const [name] = await readdir(probes);
-    await writeFile(join(probes, name!), '{"residentBytes":');
+    await writeFile(join(probes, name), '{"residentBytes":');
     await pool.executor.unload(version);
     await pool.executor.load(version);
     expect(pool.countOf('m', 'probing')).toBe(2);
-    expect(JSON.parse(await readFile(join(probes, name!), 'utf8'))).toEqual({ residentBytes: expect.any(Number) });
+    expect(JSON.parse(await readFile(join(probes, name), 'utf8'))).toEqual({ residentBytes: expect.any(Number) });
   });
 });

@@ -6,7 +6,7 @@ import { PoolHarness, integer, integerOf, signalBusy } from './execution-harness
 describe('the walls around an executor', () => {
   const anIdlePid = async (pool: PoolHarness): Promise<number> => {
     const [slot] = await eventually(() => pool.slotsIn('idle').length > 0 && pool.slotsIn('idle'));
-    return slot!.pid!;
+    return slot.pid!;
   };
 
   it('gives it an environment that is made from nothing', async () => {
@@ -59,7 +59,7 @@ describe('the walls around an executor', () => {
       setImmediate(() => (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).forEach((signal) => signalBusy(pool, signal)));
     });
     const { outputs } = await pool.run(slow, { trips: integer(20_000) }, { onStart });
-    expect(integerOf(outputs[0]!['done'])).toBe(20_000);
+    expect(integerOf(outputs[0]['done'])).toBe(20_000);
     expect(onStart).toHaveBeenCalledTimes(1);
     expect(pool.executor.status().restarts).toBe(0);
   });

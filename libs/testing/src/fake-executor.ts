@@ -185,7 +185,7 @@ export function echo({ tensors, outputs }: TaskInput, { signature }: ModelVersio
   const names = signature.outputs.length > 0 ? signature.outputs.map(({ name }) => name) : given.map(([name]) => name);
   const wanted = outputs.length > 0 ? outputs : names;
   const answered: Record<string, Tensor> = Object.create(null);
-  for (const name of wanted) answered[name] = given[Math.max(0, names.indexOf(name)) % given.length]![1];
+  for (const name of wanted) answered[name] = given[Math.max(0, names.indexOf(name)) % given.length][1];
   return answered;
 }
 

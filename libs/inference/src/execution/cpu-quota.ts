@@ -54,7 +54,7 @@ function cgroupFolders(root: string): CgroupFolder[] {
       version === 2 ? type === 'cgroup2' : type === 'cgroup' && sharesController(controllers, options),
     );
     if (!mount?.[1]) return [];
-    return upward(path).map((at) => ({ version, folder: join(root, mount[1]!, at) }) as const);
+    return upward(path).map((at) => ({ version, folder: join(root, mount[1], at) }) as const);
   });
 }
 

@@ -91,7 +91,7 @@ export class OnnxEngineSession implements EngineSession {
 
 function toTensors(results: Awaited<ReturnType<NativeSession['run']>>, names: readonly string[]): NamedTensors {
   const tensors: Record<string, Tensor> = Object.create(null);
-  for (const name of names) tensors[name] = fromNative(results[name]!);
+  for (const name of names) tensors[name] = fromNative(results[name]);
   return tensors;
 }
 
@@ -99,7 +99,7 @@ function toTensors(results: Awaited<ReturnType<NativeSession['run']>>, names: re
 export function toNative({ dtype, shape, bytes }: Tensor): NativeValue {
   const type = NATIVE_NAMES.get(dtype);
   if (type === undefined) throw new QuaysideError('invalid_input', `The engine does not take ${dtype} as an input.`);
-  const data = dtype === 'BYTES' ? decodeTexts(bytes) : viewOf(bytes, NATIVE_TYPES[type]!);
+  const data = dtype === 'BYTES' ? decodeTexts(bytes) : viewOf(bytes, NATIVE_TYPES[type]);
   return { type, dims: shape, location: 'cpu', data };
 }
 
@@ -108,7 +108,7 @@ export function fromNative({ type, dims, data }: Pick<NativeValue, 'type' | 'dim
   const bytes = ArrayBuffer.isView(data)
     ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     : encodeTexts(data);
-  return { dtype: NATIVE_TYPES[type]!.dtype, shape: [...dims], bytes };
+  return { dtype: NATIVE_TYPES[type].dtype, shape: [...dims], bytes };
 }
 
 function viewOf(bytes: Uint8Array, { width, view }: { width: number; view: TypedArray }): ArrayBufferView {

@@ -115,5 +115,5 @@ export function unpackCalls(heads: readonly CallHead[], payload: Uint8Array): Ta
     heads.map((head) => head.tensors),
     payload,
   );
-  return heads.map((head, at) => ({ ...head, tensors: tensors[at]! }));
+  return heads.map((head, at) => ({ ...head, tensors: tensors[at] }));
 }
