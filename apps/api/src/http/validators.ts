@@ -12,8 +12,8 @@ const MOST_NAME_CHARACTERS = 80;
 const ID = 'dto';
 
 /**
- * Checks bodies against DTO classes. Class-validator's decorators become JSON Schemas, and those are compiled once: class
- * for class about fifty times faster than interpreting the decorators (`docs/adr/compiled-validators.md`).
+ * Checks bodies against DTO classes. Class-validator's decorators become JSON Schemas, which are compiled once:
+ * `docs/adr/0004-validators-are-compiled.md`.
  */
 export class DtoValidators {
   /** Stops at the first fault. */

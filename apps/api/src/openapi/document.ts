@@ -27,18 +27,22 @@ type DtoType = new () => object;
 
 const DESCRIPTION = `Predictions of ONNX models over REST.
 
-Every answer has \`X-Request-ID\` and \`X-Trace-ID\`. Every answer that is not a success has the body \`ErrorResponse\`, with a
-code of the error catalogue. A path that does not exist is 404 \`route_not_found\`; a path that does not take the method is 405
+Every answer has \`X-Request-ID\` and \`X-Trace-ID\`. Every error has the body \`ErrorResponse\`, with a code of the error
+catalogue; a probe that fails shows its report beside it. A path that does not exist is 404 \`route_not_found\`; a path that does not take the method is 405
 \`method_not_allowed\`, with \`Allow\`.`;
 
-/** The OpenAPI 3.0.3 document of an application: routes from its controllers, schemas from its DTO classes, the rest from `OPERATIONS`. */
+/**
+ * The OpenAPI 3.0.3 document of an application: routes from its controllers, schemas from its DTO classes, the rest from
+ * `OPERATIONS`.
+ */
 export function buildDocument(app: INestApplication): OpenAPIObject {
   const scanned = SwaggerModule.createDocument(app, base());
-  const paths = mapValues(scanned.paths, (path) => mapValues(path as Record<string, Operation>, describe));
+  const operations = scanned.paths as unknown as Record<string, Record<string, Operation>>;
+  const paths = mapValues(operations, (path) => mapValues(path, describe));
   const schemas = mapValues(dtoSchemas(), toOpenApiSchema);
   const parameters = mapEntries(PARAMETERS, (name, parameter) => ({ name, ...parameter }));
   const components = { schemas, headers: HEADERS, parameters, examples: ERROR_EXAMPLES };
-  return { ...scanned, paths, components: used(components, { paths, components }) } as unknown as OpenAPIObject;
+  return { ...scanned, paths, components: used(components, { paths, components }) };
 }
 
 /** The components that something refers to. */
