@@ -215,6 +215,15 @@ describe('methods and paths', () => {
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
   });
 
+  it.each([
+    ['Range', 'bytes=999999999-'],
+    ['If-Match', '"x"'],
+    ['If-Unmodified-Since', 'Thu, 01 Jan 1970 00:00:00 GMT'],
+  ])('refuse what a file cannot do (%s) as any other request', async (name, value) => {
+    const answer = await door.send('/docs/swagger-ui.css', { headers: { [name]: value } });
+    expect(outcome(answer)).toBe('400 invalid_request');
+  });
+
   it('show the API offline, under the same headers', async () => {
     const page = await door.send('/docs');
     expect(page.headers.get('content-security-policy')).toContain("script-src 'self'");

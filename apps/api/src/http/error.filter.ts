@@ -7,7 +7,7 @@ import { asQuaysideError, renderError, sendRendered } from './render-error';
 import { Routes } from './routes';
 import { isUnread, sendAndLinger } from './unread-body';
 
-/** What an exception of Nest or Express means; those of other statuses are defects. */
+/** What an exception of Nest or Express means. The page at /docs is made of files, and their server has more to refuse. */
 const CODES_BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   400: 'malformed_http',
   408: 'request_timeout',
@@ -50,8 +50,8 @@ export class ErrorFilter implements ExceptionFilter {
   private translate(thrown: HttpException, request: Request, response: Response): unknown {
     const status = thrown.getStatus();
     if (status === 404) return this.unmatched(request, response);
-    const code = CODES_BY_STATUS[status];
-    return code ? new QuaysideError(code, sentence(thrown), { cause: thrown }) : thrown;
+    const code = CODES_BY_STATUS[status] ?? (status < 500 ? 'invalid_request' : 'internal');
+    return new QuaysideError(code, sentence(thrown), { cause: thrown });
   }
 
   /** No controller throws Nest's own 404, so the router found no route: the path is unknown, broken, or lacks the method. */
