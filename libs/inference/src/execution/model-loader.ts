@@ -9,11 +9,14 @@ import { loadFailure } from './probe';
 import type { Prober } from './probe';
 import { noRoom, shuttingDown, unavailable } from './refusals';
 import { expectedBytes, planRoom } from './residency';
-import type { Resident, ResidencyLimits } from './residency';
+import type { ResidencyLimits } from './residency';
+import { ResidentAccount } from './resident-account';
+import type { Entry } from './resident-account';
 import { SlotDeath } from './slot';
 import type { Slot } from './slot';
 import type { SlotPool } from './slot-pool';
 import { SlotState } from './slot-state';
+import { SlotTurns, coldestFirst } from './slot-turns';
 
 /** What a loader works with. */
 export interface ModelLoaderOptions {
@@ -31,23 +34,6 @@ export interface ModelLoaderOptions {
   readonly onChange: () => void;
 }
 
-/** A version that is in memory, or on its way there or back after a process died. */
-interface Entry {
-  readonly version: ModelVersion;
-  bytesPerCopy: number;
-  copies: number;
-  /** No further copy is tried before this time. */
-  copyAfterMs: number;
-  lastUse: number;
-}
-
-/** Something to do on a process as soon as `choose` gives one, or without one when it `isVoid`: need not be done any more. */
-interface Turn {
-  readonly choose: () => Slot | undefined;
-  readonly isVoid: () => boolean;
-  readonly begin: (slot: Slot | undefined) => void;
-}
-
 /** How long no further copy of a version is tried after one failed. */
 const COPY_PAUSE_MS = 60_000;
 /** Below this, a release cannot be told from the process's own ups and downs. */
@@ -59,16 +45,17 @@ const NOTICEABLE_BYTES = 32 * 1024 * 1024;
  * of what is resident: a version counts from the moment room is made for it until its last copy is released.
  */
 export class ModelLoader {
-  private readonly entries = new Map<string, Entry>();
+  private readonly account = new ResidentAccount();
   private readonly loads = new Map<string, Promise<LoadedModel>>();
   private readonly leaving = new Map<string, Promise<void>>();
   private readonly copying = new Set<string>();
+  private readonly turns: SlotTurns;
   private readonly announced = new Map<string, number>();
-  private turns: Turn[] = [];
-  private uses = 0;
   private closed = false;
 
-  constructor(private readonly options: ModelLoaderOptions) {}
+  constructor(private readonly options: ModelLoaderOptions) {
+    this.turns = new SlotTurns(options);
+  }
 
   /** Resolves when a process holds the version. Throws model_load_failed, model_capacity, model_unavailable, shutting_down. */
   load(version: ModelVersion): Promise<LoadedModel> {
@@ -113,8 +100,7 @@ export class ModelLoader {
 
   /** Notes that the version is used now. */
   touch(key: string): void {
-    const entry = this.entries.get(key);
-    if (entry) entry.lastUse = this.uses += 1;
+    this.account.touch(key);
   }
 
   /** Whether a process holds the version. */
@@ -125,12 +111,12 @@ export class ModelLoader {
   /** Puts one more copy of a version that has more work than its processes do into an idle process, if there is room. */
   extend(version: ModelVersion, mostCopies: number): void {
     const key = versionKey(version);
-    const entry = this.entries.get(key);
+    const entry = this.account.get(key);
     const slot = this.options.pool.slots.filter((other) => other.state === SlotState.Idle && !other.holds.has(key));
-    const target = coldestOf(slot)[0];
+    const target = coldestFirst(slot)[0];
     if (!entry || !target || this.copying.has(key) || this.leaving.has(key)) return;
     if (entry.copies >= mostCopies || this.options.clock.monotonicMs() < entry.copyAfterMs) return;
-    if (this.usedBytes() + entry.bytesPerCopy > this.options.limits.budgetBytes) return;
+    if (this.account.bytes + entry.bytesPerCopy > this.options.limits.budgetBytes) return;
     this.copying.add(key);
     void this.copy(entry, target);
   }
@@ -138,32 +124,22 @@ export class ModelLoader {
   /** Loads again what a dead process held and no other holds: pinned versions first, then by recent use. */
   restore(dead: Slot): void {
     for (const key of dead.holds.keys()) {
-      const entry = this.entries.get(key);
+      const entry = this.account.get(key);
       if (entry) entry.copies = this.copiesOf(key);
     }
-    const lost = [...dead.holds.keys()].flatMap((key) => (this.isHeld(key) ? [] : (this.entries.get(key) ?? [])));
-    lost.sort((a, b) => Number(isPinned(b)) - Number(isPinned(a)) || b.lastUse - a.lastUse);
-    for (const { version } of lost) this.restoreOne(version);
+    const lost = this.account.list(() => false).filter(({ key }) => dead.holds.has(key) && !this.isHeld(key));
+    const inOrder = lost.toSorted((a, b) => Number(b.pinned) - Number(a.pinned) || b.lastUse - a.lastUse);
+    for (const { key } of inOrder) this.restoreOne(this.account.get(key)!.version);
   }
 
   /** Begins what can begin now; called whenever a process may have become idle. */
   pump(): void {
-    const waiting = this.turns;
-    this.turns = [];
-    const left = waiting.filter((turn) => {
-      const slot = turn.isVoid() ? undefined : turn.choose();
-      if (!slot && !turn.isVoid()) return true;
-      turn.begin(slot);
-      return false;
-    });
-    this.turns = [...left, ...this.turns];
+    this.turns.pump();
   }
 
   /** What is resident, least recently used first. */
   residents(): readonly { readonly key: string; readonly bytes: number; readonly pinned: boolean }[] {
-    return [...this.entries]
-      .sort(([, a], [, b]) => a.lastUse - b.lastUse)
-      .map(([key, entry]) => ({ key, bytes: bytesOf(entry), pinned: isPinned(entry) }));
+    return this.account.list(() => false).map(({ key, bytes, pinned }) => ({ key, bytes, pinned }));
   }
 
   /** Refuses loads from now on; those that wait for a process fail. */
@@ -186,7 +162,8 @@ export class ModelLoader {
       if (!verdict) await this.probe(version, engine);
       return await this.open(version);
     } catch (error) {
-      if (!this.isHeld(key)) this.entries.delete(key);
+      if (this.isHeld(key)) await this.release(key);
+      else this.account.remove(key);
       throw this.closed ? shuttingDown() : loadFailure(error);
     }
   }
@@ -201,13 +178,14 @@ export class ModelLoader {
   /** Makes an entry for the version, after those that must go for it have gone. */
   private async makeRoom(version: ModelVersion, bytes: number): Promise<void> {
     const key = versionKey(version);
-    const others = this.others(key);
-    const plan = planRoom(others, { model: version.model, bytes }, this.options.limits);
+    const others = this.account.list((other) => this.isBusy(other));
+    const staying = others.filter((other) => other.key !== key && !this.leaving.has(other.key));
+    const plan = planRoom(staying, { model: version.model, bytes }, this.options.limits);
     if (plan.room === 'never') throw new QuaysideError('model_load_failed', 'It is larger than the memory for models.');
     if (plan.room === 'later') throw noRoom(version);
-    this.entries.set(key, { version, bytesPerCopy: bytes, copies: 1, copyAfterMs: 0, lastUse: (this.uses += 1) });
+    this.account.admit(version, bytes);
     for (const victim of plan.evict) this.evict(victim);
-    while (this.usedBytes() > this.options.limits.budgetBytes && this.leaving.size > 0) {
+    while (this.account.bytes > this.options.limits.budgetBytes && this.leaving.size > 0) {
       await Promise.race(this.leaving.values());
     }
   }
@@ -220,7 +198,7 @@ export class ModelLoader {
     const loaded = again ? await this.openOnce(version) : first;
     if (loaded instanceof Error) throw loaded;
     const model = loaded as LoadedModel;
-    this.account(version, model);
+    await this.makeRoom(version, model.residentBytes);
     const { instances } = version.manifest.execution;
     if (instances !== 'auto') this.extend(version, instances);
     return model;
@@ -228,8 +206,8 @@ export class ModelLoader {
 
   private openOnce(version: ModelVersion): Promise<LoadedModel> {
     const key = versionKey(version);
-    return this.onSlot({
-      choose: () => this.coldest(key),
+    return this.turns.take({
+      choose: () => this.turns.coldest(key),
       begin: (slot) => slot.load(version, () => this.announce(version, 'warming')),
       isVoid: () => this.closed,
       otherwise: () => Promise.reject(shuttingDown()),
@@ -249,17 +227,9 @@ export class ModelLoader {
     this.copying.delete(key);
     entry.copies = this.copiesOf(key);
     // It may have been released meanwhile.
-    if (this.entries.get(key) !== entry) return this.releaseFrom(slot, key);
+    if (this.account.get(key) !== entry) return this.releaseFrom(slot, key);
     const { instances } = version.manifest.execution;
     if (instances !== 'auto') this.extend(version, instances);
-  }
-
-  private account(version: ModelVersion, { residentBytes }: LoadedModel): void {
-    const key = versionKey(version);
-    const entry = this.entries.get(key);
-    if (!entry) return;
-    entry.bytesPerCopy = residentBytes;
-    entry.copies = this.copiesOf(key);
   }
 
   private restoreOne(version: ModelVersion): void {
@@ -272,7 +242,7 @@ export class ModelLoader {
   }
 
   private evict(key: string): void {
-    const entry = this.entries.get(key);
+    const entry = this.account.get(key);
     if (entry) this.options.report(entry.version, { state: 'known' });
     void this.release(key);
   }
@@ -283,7 +253,7 @@ export class ModelLoader {
     const slots = this.options.pool.slots.filter((slot) => slot.holds.has(key));
     const release = Promise.all(slots.map((slot) => this.releaseFrom(slot, key))).then(() => {
       this.leaving.delete(key);
-      this.entries.delete(key);
+      this.account.remove(key);
       this.options.onChange();
     });
     this.leaving.set(key, release);
@@ -292,53 +262,20 @@ export class ModelLoader {
 
   /** A process that does not give the memory back is replaced. A process that dies gives it back, too. */
   private async releaseFrom(slot: Slot, key: string): Promise<void> {
-    const bytes = this.entries.get(key)?.bytesPerCopy ?? 0;
-    const freed = await this.onSlot({
-      choose: () => (slot.state === SlotState.Idle ? slot : undefined),
-      begin: () => slot.unload(key),
-      isVoid: () => !slot.isAlive || !slot.holds.has(key),
-      otherwise: () => Promise.resolve(bytes),
-    }).catch(() => bytes);
+    const bytes = this.account.get(key)?.bytesPerCopy ?? 0;
+    const freed = await this.turns
+      .take({
+        choose: () => (slot.state === SlotState.Idle ? slot : undefined),
+        begin: () => slot.unload(key),
+        isVoid: () => !slot.isAlive || !slot.holds.has(key),
+        otherwise: () => Promise.resolve(bytes),
+      })
+      .catch(() => bytes);
     if (bytes > NOTICEABLE_BYTES && freed < bytes / 2) this.options.pool.recycle(slot, 'it kept the memory of a model');
   }
 
-  private onSlot<T>(work: {
-    readonly choose: () => Slot | undefined;
-    readonly begin: (slot: Slot) => Promise<T>;
-    readonly isVoid: () => boolean;
-    readonly otherwise: () => Promise<T>;
-  }): Promise<T> {
-    return new Promise((resolve) => {
-      const { choose, isVoid, otherwise } = work;
-      this.turns.push({ choose, isVoid, begin: (slot) => resolve(slot ? work.begin(slot) : otherwise()) });
-      this.pump();
-    });
-  }
-
-  /** The process that a load may take: the one with the least recent traffic, or another one without any. */
-  private coldest(key: string): Slot | undefined {
-    const { pool, clock, timings } = this.options;
-    const [first, ...others] = coldestOf(pool.slots.filter((slot) => !slot.holds.has(key)));
-    if (first?.state === SlotState.Idle) return first;
-    const warmSince = clock.monotonicMs() - timings.trafficMs;
-    return others.find((slot) => slot.state === SlotState.Idle && slot.lastBatchAtMs < warmSince);
-  }
-
-  private others(key: string): Resident[] {
-    return [...this.entries]
-      .filter(([other]) => other !== key && !this.leaving.has(other))
-      .map(([other, entry]) => ({
-        key: other,
-        model: entry.version.model,
-        bytes: bytesOf(entry),
-        pinned: isPinned(entry),
-        lastUse: entry.lastUse,
-        busy: this.loads.has(other) || this.copying.has(other) || this.options.isInDemand(other),
-      }));
-  }
-
-  private usedBytes(): number {
-    return [...this.entries.values()].reduce((sum, entry) => sum + bytesOf(entry), 0);
+  private isBusy(key: string): boolean {
+    return this.loads.has(key) || this.copying.has(key) || this.options.isInDemand(key);
   }
 
   private modelOf(key: string): LoadedModel | undefined {
@@ -352,21 +289,6 @@ export class ModelLoader {
   private announce(version: ModelVersion, state: 'probing' | 'loading' | 'warming'): void {
     if (this.announced.has(versionKey(version))) this.options.report(version, { state });
   }
-}
-
-/** Coldest first: those whose last batch is longest ago, then those that hold least. */
-function coldestOf(slots: readonly Slot[]): Slot[] {
-  return [...slots].sort((a, b) =>
-    a.lastBatchAtMs === b.lastBatchAtMs ? a.holds.size - b.holds.size : a.lastBatchAtMs - b.lastBatchAtMs,
-  );
-}
-
-function bytesOf({ bytesPerCopy, copies }: Entry): number {
-  return bytesPerCopy * Math.max(1, copies);
-}
-
-function isPinned({ version }: Entry): boolean {
-  return version.manifest.pinned;
 }
 
 /** A death that need not be the version's fault. */
