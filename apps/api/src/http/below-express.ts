@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { QuaysideError } from '@app/core';
 import { RequestContext, type RequestLog } from '@app/observability';
-import { type RenderedError, renderError, sendRendered } from './render-error';
+import { type RenderedError, asQuaysideError, renderError, sendRendered } from './render-error';
 
 const LINGER_MS = 1000;
 const ALLOWED_METHODS = 'GET, HEAD, OPTIONS, POST';
@@ -14,6 +14,7 @@ const NOT_HTTP = new QuaysideError('malformed_http', 'The request is not valid H
 const NO_HOST = new QuaysideError('malformed_http', 'An HTTP/1.1 request needs exactly one Host header.');
 const NO_UPGRADE = new QuaysideError('malformed_http', 'The server speaks HTTP/1.1 and upgrades to nothing else.');
 const NO_TUNNEL = new QuaysideError('method_not_allowed', 'CONNECT asks for a proxy, which this server is not.');
+const NO_PATH = new QuaysideError('malformed_http', 'The target of the request is not a valid path.');
 const ODD_EXPECT = new QuaysideError('expectation_failed', 'The only expectation that can be met is 100-continue.');
 
 /** Faults of Node's parser and timers that say more than "this is not HTTP". */
@@ -65,6 +66,15 @@ export class BelowExpress {
     if (hasOneHost(request)) return true;
     this.refuse({ request, response }, NO_HOST);
     return false;
+  }
+
+  /**
+   * Answers what Express gave up on: a target that it cannot read, or a fault in the error filter itself. Express would
+   * send a page of its own, and would do so even when another answer has gone out, which throws where nobody catches.
+   */
+  unrouted(exchange: Exchange, fault: unknown): void {
+    if (exchange.response.headersSent) return;
+    this.refuse(exchange, fault === undefined ? NO_PATH : asQuaysideError(fault));
   }
 
   /** A broken body is reported twice, and so is what follows garbage: only the first report counts. */

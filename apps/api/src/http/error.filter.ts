@@ -1,4 +1,4 @@
-import { Clock, type ErrorCode, QuaysideError } from '@app/core';
+import { Clock, type ErrorCode, QuaysideError, isQuaysideError } from '@app/core';
 import { requestContext } from '@app/observability';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
@@ -30,18 +30,30 @@ export class ErrorFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<Request>();
     const response = http.getResponse<Response>();
+    if (response.headersSent || response.destroyed) return this.miss(thrown, response);
     const error = asQuaysideError(thrown instanceof HttpException ? this.translate(thrown, request, response) : thrown);
     const log = requestContext(request);
     log.errorCode = error.code;
-    if (error.code === 'internal')
-      this.logger.error({ err: error.cause, request_id: log.requestId }, 'A request met a defect.');
+    if (error.code === 'internal') this.report(error.cause, log.requestId);
     if (error.code === 'unsupported_encoding') response.setHeader('Accept-Encoding', 'gzip, deflate');
     this.send(request, response, error);
   }
 
+  /** The client is gone, or was answered already: below Express when what it sent broke, or by a stop. */
+  private miss(thrown: unknown, response: Response): void {
+    const isExpected = isQuaysideError(thrown) || thrown instanceof HttpException || isAnsweredTwice(thrown);
+    const context = requestContext(response.req);
+    if (isQuaysideError(thrown)) context.errorCode ??= thrown.code;
+    if (!isExpected) this.report(thrown, context.requestId);
+    if (!response.writableEnded) response.destroy();
+  }
+
+  private report(cause: unknown, requestId: string): void {
+    this.logger.error({ err: cause, request_id: requestId }, 'A request met a defect.');
+  }
+
   private send(request: Request, response: Response, error: QuaysideError): void {
     const rendered = renderError(error, requestContext(request));
-    if (response.headersSent || response.destroyed) return void response.destroy();
     if (isUnread(request)) return sendAndLinger(request, response, rendered, this.clock);
     if (hasBody(request) && !request.readableEnded) response.setHeader('Connection', 'close');
     sendRendered(response, rendered);
@@ -63,6 +75,10 @@ export class ErrorFilter implements ExceptionFilter {
     response.setHeader('Allow', methods.join(', '));
     return new QuaysideError('method_not_allowed', `This path does not take ${method}, but ${methods.join(', ')}.`);
   }
+}
+
+function isAnsweredTwice(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_HTTP_HEADERS_SENT';
 }
 
 function sentence(thrown: HttpException): string {

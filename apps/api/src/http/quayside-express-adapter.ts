@@ -58,7 +58,8 @@ export class QuaysideExpressAdapter extends ExpressAdapter {
         shouldUpgradeCallback: (request) => !asksForHttp2(request),
       },
       (request, response) => {
-        if (this.below.begin(request, response)) this.getInstance()(request, response);
+        if (!this.below.begin(request, response)) return;
+        this.getInstance()(request, response, (fault?: unknown) => this.below.unrouted({ request, response }, fault));
       },
     );
     server.maxConnections = this.serverOptions.maxConnections;
