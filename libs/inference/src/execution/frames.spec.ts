@@ -37,7 +37,7 @@ describe('frames', () => {
       fc.property(fc.array(frame, { minLength: 1, maxLength: 4 }), cuts, (frames, places) => {
         const read = readCut(stream(frames), places);
         const seen = read.map(({ type, id, meta, payload }, at) => {
-          const sizes = frames[at]!.parts.map((part) => part.byteLength);
+          const sizes = frames[at].parts.map((part) => part.byteLength);
           return { type, id, meta, parts: partsOf(payload, sizes).map((part) => [...part]) };
         });
         expect(seen).toEqual(frames.map((sent) => ({ ...sent, parts: sent.parts.map((part) => [...part]) })));
@@ -70,9 +70,9 @@ describe('frames', () => {
     fc.assert(
       fc.property(change, ({ at, by }) => {
         const corrupt = Uint8Array.from(whole);
-        corrupt[at] = (corrupt[at]! + by) % 256;
+        corrupt[at] = (corrupt[at] + by) % 256;
         // A changed type byte may name another type; all else is refused.
-        const isType = at === 5 && corrupt[5]! < FRAME_TYPES.length;
+        const isType = at === 5 && corrupt[5] < FRAME_TYPES.length;
         const read = (): Frame[] => new FrameReader().push(corrupt);
         if (isType) expect(read()).toHaveLength(1);
         else expect(read).toThrow(FrameError);

@@ -31,8 +31,8 @@ describe('calls in a frame', () => {
         const { heads, parts } = packCalls(calls);
         const chunks = encodeFrame({ type: 'run', id: 1, meta: { calls: heads }, parts });
         const [frame] = new FrameReader().push(Buffer.concat(chunks));
-        const { calls: received } = frame!.meta as { calls: CallHead[] };
-        expect(unpackCalls(received, frame!.payload).map(plain)).toEqual(calls.map(plain));
+        const { calls: received } = frame.meta as { calls: CallHead[] };
+        expect(unpackCalls(received, frame.payload).map(plain)).toEqual(calls.map(plain));
       }),
     );
   });
@@ -42,7 +42,7 @@ describe('calls in a frame', () => {
     const tensors = Object.fromEntries([['__proto__', { dtype: 'UINT8', shape: [1], bytes }]]) as TaskInput['tensors'];
     const { heads, parts } = packCalls([{ rows: 1, splittable: true, tensors, parameters: {}, outputs: [] }]);
     const [frame] = new FrameReader().push(Buffer.concat(encodeFrame({ type: 'run', id: 1, meta: heads, parts })));
-    const [unpacked] = unpackCalls(frame!.meta as CallHead[], frame!.payload);
-    expect(Object.keys(unpacked!.tensors)).toEqual(['__proto__']);
+    const [unpacked] = unpackCalls(frame.meta as CallHead[], frame.payload);
+    expect(Object.keys(unpacked.tensors)).toEqual(['__proto__']);
   });
 });

@@ -178,7 +178,7 @@ describe(Slot.name, () => {
   it('ignores an answer to a question that it did not ask', async () => {
     const stage = new Stage().greet();
     const run = stage.run();
-    const { id } = stage.sent[0]!;
+    const { id } = stage.sent[0];
     stage.sent.push({ type: 'run', id: id + 1, meta: {} });
     stage.answer('result', { outputs: [] });
     expect(stage.slot.state).toBe('busy');
