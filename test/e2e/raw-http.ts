@@ -65,12 +65,8 @@ export class RawConnection implements AsyncDisposable {
     if (this.received.length < end) return undefined;
     const text = this.received.subarray(headEnd + 4, end).toString();
     this.received = this.received.subarray(end);
-    return {
-      status: Number(statusLine.split(' ')[1]),
-      headers,
-      text,
-      body: text === '' ? undefined : JSON.parse(text),
-    };
+    const isJson = text !== '' && headers.get('content-type')?.startsWith('application/json');
+    return { status: Number(statusLine.split(' ')[1]), headers, text, body: isJson ? JSON.parse(text) : undefined };
   }
 
   private end(): void {
