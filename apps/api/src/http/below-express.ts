@@ -91,7 +91,8 @@ export class BelowExpress {
   }
 
   private refuseBody(exchange: Exchange, error: QuaysideError): void {
-    if (exchange.response.headersSent) exchange.request.socket.destroy();
+    // What has been written of an answer is still to go out.
+    if (exchange.response.headersSent) exchange.request.socket.destroySoon();
     else this.refuse(exchange, error);
   }
 
