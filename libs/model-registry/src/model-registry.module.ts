@@ -12,8 +12,8 @@ export interface ModelRegistryOptions {
   readonly pollIntervalMs: number;
 }
 
-/** How long the start waits for the folder to be read; small models are known by then. */
-const FIRST_LOOK_MS = 1000;
+/** How long the start waits for the folder to be read: enough for all but the largest, short for whoever probes the port. */
+const FIRST_LOOK_MS = 10_000;
 
 /** Provides `ModelRegistry` over a folder. The app provides `Clock` and `Drain` globally. */
 @Module({})
