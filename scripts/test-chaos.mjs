@@ -12,6 +12,7 @@ await buildIfStale().catch((error) => {
 const flags = ['--experimental-vm-modules', '--no-warnings'];
 const options = ['--testMatch', '<rootDir>/test/chaos/**/*.chaos-spec.ts', '--runInBand', '--reporters', 'default'];
 const reporters = ['--reporters', './test/jest/chaos-results.cjs', '--reporters', './test/jest/count-reporter.cjs'];
-const jest = [...flags, 'node_modules/jest/bin/jest.js', ...options, ...reporters, ...process.argv.slice(2)];
+// Our options last: those that take a list would swallow a path that stands behind them.
+const jest = [...flags, 'node_modules/jest/bin/jest.js', ...process.argv.slice(2), ...options, ...reporters];
 const run = spawn(process.execPath, jest, { cwd: new URL('..', import.meta.url), stdio: 'inherit' });
 run.once('exit', (code) => process.exit(code ?? 1));
