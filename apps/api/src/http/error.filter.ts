@@ -41,11 +41,12 @@ export class ErrorFilter implements ExceptionFilter {
 
   /** The client is gone, or was answered already: below Express when what it sent broke, or by a stop. */
   private miss(thrown: unknown, response: Response): void {
-    const isExpected = isQuaysideError(thrown) || thrown instanceof HttpException || isAnsweredTwice(thrown);
     const context = requestContext(response.req);
     if (isQuaysideError(thrown)) context.errorCode ??= thrown.code;
-    if (!isExpected) this.report(thrown, context.requestId);
-    if (!response.writableEnded) response.destroy();
+    // Whoever writes into an answer that has gone out gets an error, which is no defect.
+    if (response.writableEnded) return;
+    if (!isQuaysideError(thrown) && !(thrown instanceof HttpException)) this.report(thrown, context.requestId);
+    response.destroy();
   }
 
   private report(cause: unknown, requestId: string): void {
@@ -75,10 +76,6 @@ export class ErrorFilter implements ExceptionFilter {
     response.setHeader('Allow', methods.join(', '));
     return new QuaysideError('method_not_allowed', `This path does not take ${method}, but ${methods.join(', ')}.`);
   }
-}
-
-function isAnsweredTwice(thrown: unknown): boolean {
-  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_HTTP_HEADERS_SENT';
 }
 
 function sentence(thrown: HttpException): string {
