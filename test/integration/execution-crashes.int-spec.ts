@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { BatchResult } from '@app/inference';
 import type { ModelVersion } from '@app/model-registry';
 import { eventually, tiny } from '@app/testing';
@@ -63,6 +64,40 @@ describe('executors that die', () => {
     await eventually(() => !isThere(first.pid!));
     await eventually(() => pool.slotsIn('idle').length === 2);
     expect(pool.executor.status().restarts).toBe(1);
+  });
+
+  it('replaces an idle process that holds more memory than it may', async () => {
+    await using pool = await PoolHarness.start({ processLimitBytes: 1, timings: { memoryEveryMs: 20, healthyMs: 0 } });
+    const first = await eventually(() => pool.slotsIn('idle').length > 0 && pool.slotsIn('idle'));
+    await eventually(() => first.every(({ pid }) => !isThere(pid!)));
+    expect(pool.lines).toContainEqual(expect.stringContaining('it holds too much memory'));
+  });
+
+  it('kills a process whose run stays over its memory, and no version takes more than two with it', async () => {
+    await using roomy = await PoolHarness.start();
+    const slow = await roomy.write('slow', tiny.slow());
+    await roomy.executor.load(slow);
+    const directories = {
+      modelDirectory: join(roomy.directory, 'models'),
+      probeDirectory: join(roomy.directory, 'probes'),
+    };
+    await using narrow = await PoolHarness.start({
+      ...directories,
+      processLimitBytes: 1,
+      timings: { memoryEveryMs: 50, respawnMs: [0] },
+    });
+    const run = narrow.run(slow, { trips: integer(ENDLESS) });
+    await expect(run).rejects.toMatchObject({ code: 'executor_crashed' });
+    expect(narrow.executor.status().restarts).toBe(2);
+  });
+
+  it('refuses a version whose probe takes more memory than a process may have', async () => {
+    await using pool = await PoolHarness.start({ processLimitBytes: 1 });
+    const version = await pool.write('same', tiny.identity('FP32'));
+    await expect(pool.executor.load(version)).rejects.toMatchObject({
+      code: 'model_load_failed',
+      message: expect.stringContaining('memory'),
+    });
   });
 
   it('loads again what a dead process held', async () => {

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { QuaysideError } from '@app/core';
 import type { ModelFiles } from '@app/model-registry';
 
-const CHUNK_BYTES = 1024 * 1024;
+/** One for all files ever read: nothing here waits, and a new one each time would be garbage for long. */
+const CHUNK = Buffer.allocUnsafe(1024 * 1024);
 
 /** What tells that a file is still the same, by its path. */
 export type FileStamps = ReadonlyMap<string, string>;
@@ -15,11 +16,10 @@ export type FileStamps = ReadonlyMap<string, string>;
  */
 export function verifyFiles(files: ModelFiles): FileStamps {
   const stamps = new Map<string, string>();
-  const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
   for (const { path, sha256 } of files.all) {
     const absolute = join(files.directory, path);
     stamps.set(absolute, stampOf(absolute));
-    if (sha256Of(absolute, chunk) === sha256.toLowerCase()) continue;
+    if (sha256Of(absolute) === sha256.toLowerCase()) continue;
     throw new QuaysideError('model_load_failed', `"${path}" is not the file it was: its SHA-256 differs.`);
   }
   return stamps;
@@ -42,12 +42,12 @@ function stampOf(path: string): string {
   }
 }
 
-function sha256Of(path: string, chunk: Buffer): string {
+function sha256Of(path: string): string {
   const hash = createHash('sha256');
   const file = openSync(path, 'r');
   try {
-    for (let count = readSync(file, chunk); count > 0; count = readSync(file, chunk)) {
-      hash.update(chunk.subarray(0, count));
+    for (let count = readSync(file, CHUNK); count > 0; count = readSync(file, CHUNK)) {
+      hash.update(CHUNK.subarray(0, count));
     }
   } finally {
     closeSync(file);
