@@ -8,6 +8,7 @@ import type { StartChild } from './child-process';
 import type { ExecutorTimings } from './executor-options';
 import { Slot, SlotDeath } from './slot';
 import type { DeathCause } from './slot';
+import { SlotState } from './slot-state';
 
 /** What is known of a version that opened well once, with this engine on this kind of machine. */
 export interface Verdict {
@@ -52,6 +53,8 @@ export class Prober {
     const slot = await this.startSlot();
     const watch = this.watchMemory(slot);
     try {
+      // It may have died before this line had its turn.
+      if (slot.state !== SlotState.Idle) throw new SlotDeath('crashed');
       const { residentBytes } = await slot.load(version);
       if (memoryOf(slot.pid).peakBytes > this.options.processLimitBytes) throw new SlotDeath('memory');
       await this.keep(this.pathOf(version, engine), { residentBytes });
@@ -91,12 +94,12 @@ export class Prober {
 
   private watchMemory(slot: Slot): Timer {
     const { clock, timings, processLimitBytes } = this.options;
-    let timer: Timer;
-    const look = (): void => {
-      if (memoryOf(slot.pid).rssBytes > processLimitBytes) slot.kill('memory');
-      timer = clock.setTimer(timings.memoryEveryMs, look);
-    };
-    look();
+    const next = (): Timer =>
+      clock.setTimer(timings.memoryEveryMs, () => {
+        if (memoryOf(slot.pid).rssBytes > processLimitBytes) slot.kill('memory');
+        timer = next();
+      });
+    let timer = next();
     return { cancel: () => timer.cancel() };
   }
 
