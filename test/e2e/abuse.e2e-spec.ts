@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { temporaryDirectory, tiny, writeModel } from '@app/testing';
+import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { ApiContract } from './api-contract';
 import { ApiClient, outcome } from './door';
 import { ServerProcess } from './server-process';
@@ -58,6 +58,19 @@ const BODIES: readonly (readonly [string, () => string | Uint8Array, Readonly<Re
   ['a wild traceparent', () => '{}', { traceparent: '00-zz' }, '400 invalid_request'],
 ];
 
+/** Bodies for the routes that take up to 16 MiB. */
+const LARGE: readonly (readonly [string, () => string, string])[] = [
+  ['a million keys', () => wideObject(1_000_000), '400 json_too_many_keys'],
+  ['five million lists', () => `[${'[],'.repeat(5_000_000)}0]`, '413 body_too_large'],
+  ['five million objects', () => `[${'{},'.repeat(5_000_000)}0]`, '413 body_too_large'],
+  [
+    'eight million numbers in a shape that the model does not take',
+    () => `{"inputs":{"x":[[[${'1,'.repeat(8_000_000)}1]]]}}`,
+    '400 invalid_input',
+  ],
+  ['a million lists of five', () => `{"inputs":{"x":[${'[1,1,1,1,1],'.repeat(1 << 20)}[1]]}}`, '413 body_too_large'],
+];
+
 /** Good JSON with values that no model can take. */
 const VALUES: readonly (readonly [string, string, object])[] = [
   ['a shape that is not the model’s', '/v1/models/{model}/predict', { inputs: { x: [[[1]]] } }],
@@ -82,7 +95,6 @@ const VALUES: readonly (readonly [string, string, object])[] = [
 describe('a server under abuse', () => {
   let server: ServerProcess;
   let client: ApiClient;
-  let residentBefore: number;
 
   beforeAll(async () => {
     const models = await temporaryDirectory();
@@ -92,10 +104,6 @@ describe('a server under abuse', () => {
     server = await ServerProcess.start({ MODEL_DIR: models, EXECUTOR_COUNT: '1', LOG_LEVEL: 'info' });
     client = new ApiClient(await server.ready());
     await expectAlive();
-    // A first round warms the process up, so that the second shows what stays.
-    for (const route of Object.keys(GOOD))
-      for (const [, body, headers] of BODIES) await client.post(pathOf(route), body(), headers);
-    residentBefore = residentBytes();
   });
 
   afterAll(() => server[Symbol.asyncDispose]());
@@ -156,32 +164,38 @@ describe('a server under abuse', () => {
     await expectAlive();
   });
 
-  it.each([
-    ['a million keys', () => wideObject(1_000_000), '400 json_too_many_keys'],
-    ['five million lists', () => `[${'[],'.repeat(5_000_000)}0]`, '413 body_too_large'],
-    ['five million objects', () => `[${'{},'.repeat(5_000_000)}0]`, '413 body_too_large'],
-    [
-      'eight million numbers in a shape that the model does not take',
-      () => `{"inputs":{"x":[[[${'1,'.repeat(8_000_000)}1]]]}}`,
-      '400 invalid_input',
-    ],
-    ['a nesting of 2^20 by 16', () => `{"inputs":{"x":[${'[1,1,1,1,1],'.repeat(1 << 20)}[1]]}}`, '413 body_too_large'],
-  ])('refuses %s where bodies may be large, and lives', async (_name, body, expected) => {
+  it.each(LARGE)('refuses %s where bodies may be large, and lives', async (_name, body, expected) => {
     expect(outcome(await client.post('/v1/models/echo/predict', body()))).toBe(expected);
     await expectAlive();
   });
 
-  it('keeps its memory', () => {
-    expect(residentBytes() - residentBefore).toBeLessThan(64 * 1024 * 1024);
+  it('needs no more memory for later rounds of it than for the first', async () => {
+    const rounds: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      for (const [, body] of LARGE) await client.post('/v1/models/echo/predict', body());
+      for (const [, body, headers] of BODIES) await client.post('/embed', body(), headers);
+      rounds.push(residentBytes());
+    }
+    // What the collector has not come to yet is no leak: the lower of the later two counts.
+    const [first = 0, ...later] = rounds;
+    expect(Math.min(...later) - first).toBeLessThan(64 * 1024 * 1024);
   });
 
-  it('wrote one line per request, and into none of them what a client sent', async () => {
-    await expectAlive();
-    const lines = server.lines.filter(({ event }) => event === 'request_completed');
-    const ids = lines.map((line) => line['request_id']);
+  it('wrote one line per request, with the id of its answer', async () => {
+    const answer = await client.send('/nowhere', { headers: { 'X-Request-ID': 'the-last-one' } });
+    expect(answer.headers.get('x-request-id')).toBe('the-last-one');
+    await eventually(() => server.lines.some((line) => line['request_id'] === 'the-last-one'));
+    const ids = server.lines.filter(({ event }) => event === 'request_completed').map((line) => line['request_id']);
+    expect(ids.length).toBeGreaterThan(100);
     expect(new Set(ids).size).toBe(ids.length);
-    expect(lines.length).toBeGreaterThan(100);
-    expect(JSON.stringify(server.lines)).not.toMatch(new RegExp(`${CANARY}|"admin"|etc/passwd"`));
+  });
+
+  it('wrote nothing of what clients sent into its log', async () => {
+    const headers = { Authorization: CANARY, Cookie: CANARY, 'X-Api-Key': CANARY, traceparent: CANARY, Origin: CANARY };
+    await client.send(`/v1/models?key=${CANARY}`, { headers: { ...headers, 'X-Request-ID': 'the-canary' } });
+    await client.post('/predict', { [CANARY]: 1 }, headers);
+    await eventually(() => server.lines.some((line) => line['request_id'] === 'the-canary'));
+    expect(JSON.stringify(server.lines)).not.toContain(CANARY);
     expect(server.complaint).toBe('');
   });
 });
