@@ -28,4 +28,3 @@ export { Clock, SystemClock } from './clock';
 export type { Timer } from './clock';
 export { DRAIN_PHASES, Drain } from './drain';
 export type { DrainFault, DrainPhase } from './drain';
-export { SingleFlight } from './single-flight';
