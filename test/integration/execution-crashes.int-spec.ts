@@ -135,6 +135,18 @@ describe('executors that die', () => {
     expect(integerOf(healed.outputs[0]['done'])).toBe(3);
   });
 
+  it('refuses an input that crashed two processes, without another try, and serves others of the same model', async () => {
+    await using pool = await PoolHarness.start({ timings: { respawnMs: [0], crashLimit: 100 } });
+    const slow = await pool.write('slow', tiny.slow());
+    const crash = runSlow(pool, slow, () => signalBusy(pool, 'SIGSEGV'));
+    await expect(crash).rejects.toMatchObject({ code: 'executor_crashed' });
+    const again = jest.fn();
+    await expect(runSlow(pool, slow, again)).rejects.toMatchObject({ code: 'executor_crashed' });
+    expect(again).not.toHaveBeenCalled();
+    const { outputs } = await pool.run(slow, { trips: integer(3) });
+    expect(integerOf(outputs[0]['done'])).toBe(3);
+  });
+
   it('runs no more than one suspect at a time, so that a poisonous input kills two processes', async () => {
     await using pool = await PoolHarness.start({ concurrency: 2, timings: { respawnMs: [0], crashLimit: 100 } });
     const slow = await pool.write('slow', tiny.slow(), { execution: { instances: 2 } });
@@ -142,7 +154,7 @@ describe('executors that die', () => {
     await eventually(() => pool.executor.status().slots.filter(({ holds }) => holds.length > 0).length === 2);
     let running = 0;
     const together: number[] = [];
-    const poison = async (): Promise<unknown> => {
+    const poison = async (trips: number): Promise<unknown> => {
       let times = 0;
       const onStart = (): void => {
         times += 1;
@@ -152,9 +164,9 @@ describe('executors that die', () => {
         setImmediate(() => pool.slotsIn('busy').forEach(({ pid }) => process.kill(pid!, 'SIGKILL')));
         running = 0;
       };
-      return pool.run(slow, { trips: integer(ENDLESS) }, { onStart }).catch((error: unknown) => error);
+      return pool.run(slow, { trips: integer(trips) }, { onStart }).catch((error: unknown) => error);
     };
-    const errors = await Promise.all([poison(), poison()]);
+    const errors = await Promise.all([poison(ENDLESS), poison(ENDLESS + 1)]);
     expect(errors).toEqual([
       expect.objectContaining({ code: 'executor_crashed' }),
       expect.objectContaining({ code: 'executor_crashed' }),

@@ -1,9 +1,11 @@
+import type { Clock } from '@app/core';
 import { versionKey } from '@app/model-registry';
 import type { Batch, BatchResult } from './executor';
 import type { ModelLoader } from './model-loader';
+import type { PoisonList } from './poison-list';
 import { clientClosed, crashed, shuttingDown, tooSlow } from './refusals';
-import { SlotDeath } from './slot';
 import type { Slot } from './slot';
+import { SlotDeath } from './slot-death';
 import type { SlotPool } from './slot-pool';
 import { SlotState } from './slot-state';
 
@@ -24,6 +26,8 @@ interface Job {
 export interface BatchDispatcherOptions {
   readonly pool: SlotPool;
   readonly loader: ModelLoader;
+  readonly poison: PoisonList;
+  readonly clock: Clock;
   /** CPUs for running batches. */
   readonly concurrency: number;
 }
@@ -32,7 +36,7 @@ export interface BatchDispatcherOptions {
  * Gives waiting batches to processes, first come, first served, but past those whose version has no free process: one
  * model never holds up another. A batch takes as many CPU tokens as its version has threads, so that what runs stays
  * within the quota. A batch whose process died runs once more, and only one such suspect runs at a time: a poisonous
- * input kills two processes at most.
+ * input kills two processes at most, and is refused unseen for a while afterwards.
  */
 export class BatchDispatcher {
   /** In order; those that are tried again stand first. */
@@ -55,6 +59,7 @@ export class BatchDispatcher {
     return new Promise((resolve, reject) => {
       if (batch.signal.aborted) return reject(clientClosed());
       if (this.closed) return reject(shuttingDown());
+      if (this.options.poison.has(batch, this.options.clock.monotonicMs())) return reject(crashed(batch.version));
       const tokens = Math.min(batch.version.manifest.execution.threads, this.options.concurrency);
       const onAbort = (): void => this.abort(job);
       const job: Job = { batch, key: versionKey(batch.version), tokens, resolve, reject, suspect: false, onAbort };
@@ -119,13 +124,20 @@ export class BatchDispatcher {
   private failed(job: Job, error: unknown): void {
     if (!(error instanceof SlotDeath)) return this.settle(job, () => job.reject(error));
     if (error.deathCause === 'hard_timeout') return this.settle(job, () => job.reject(tooSlow(job.batch.version)));
-    if (job.suspect) return this.settle(job, () => job.reject(crashed(job.batch.version)));
+    if (job.suspect) return this.condemn(job, error);
     if (this.closed) return this.settle(job, () => job.reject(shuttingDown()));
     job.suspect = true;
     this.running.delete(job);
     if (job.batch.signal.aborted) return this.settle(job, () => job.reject(clientClosed()));
     this.waiting = new Set([job, ...this.waiting]);
     this.pump();
+  }
+
+  /** Who was killed from outside twice had bad luck; who crashed twice is to blame. */
+  private condemn(job: Job, { deathCause }: SlotDeath): void {
+    const { poison, clock } = this.options;
+    if (deathCause !== 'killed') poison.add(job.batch, clock.monotonicMs());
+    this.settle(job, () => job.reject(crashed(job.batch.version)));
   }
 
   private abort(job: Job): void {

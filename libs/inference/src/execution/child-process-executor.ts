@@ -12,9 +12,11 @@ import type { Batch, BatchResult, ExecutorStatus, LoadedModel } from './executor
 import { EXECUTOR_TIMINGS } from './executor-options';
 import type { ChildProcessExecutorOptions } from './executor-options';
 import { ModelLoader } from './model-loader';
+import { PoisonList } from './poison-list';
 import { Prober } from './probe';
 import { unavailable } from './refusals';
-import type { DeathCause, Slot } from './slot';
+import type { Slot } from './slot';
+import type { DeathCause } from './slot-death';
 import { SlotPool } from './slot-pool';
 
 const MAX_CACHED = 10;
@@ -72,7 +74,13 @@ export class ChildProcessExecutor extends Executor {
       log,
       onChange: () => this.pump(),
     });
-    this.dispatcher = new BatchDispatcher({ pool: this.pool, loader: this.loader, concurrency: this.concurrency });
+    this.dispatcher = new BatchDispatcher({
+      pool: this.pool,
+      loader: this.loader,
+      poison: new PoisonList(timings.poisonMs),
+      clock,
+      concurrency: this.concurrency,
+    });
   }
 
   override load(version: ModelVersion): Promise<LoadedModel> {

@@ -14,7 +14,7 @@ export interface ChildEvents {
   readonly onFrame: (frame: Frame) => void;
   /** The stream of frames ended, mostly because the process is about to be gone, or cannot be read any further. */
   readonly onBroken: (reason: Error | undefined) => void;
-  readonly onExit: () => void;
+  readonly onExit: (signal: NodeJS.Signals | null) => void;
 }
 
 /** A running executor process, as a slot sees it. */
@@ -136,15 +136,15 @@ function readOutput(child: ChildProcess, reader: LineReader): void {
 }
 
 /** A process that could not be started sends `error` and never `exit`. */
-function onceGone(child: ChildProcess, onExit: () => void): void {
+function onceGone(child: ChildProcess, onExit: ChildEvents['onExit']): void {
   let gone = false;
-  const once = (): void => {
+  const once = (signal: NodeJS.Signals | null): void => {
     if (gone) return;
     gone = true;
-    onExit();
+    onExit(signal);
   };
-  child.on('exit', once);
-  child.on('error', () => child.pid === undefined && once());
+  child.on('exit', (_code, signal) => once(signal));
+  child.on('error', () => child.pid === undefined && once(null));
 }
 
 function preferAsVictim(pid: number | undefined): void {

@@ -24,6 +24,8 @@ export interface ExecutorTimings {
   /** How long a version that crashes stays unavailable; doubled each time it does so again, up to the longest. */
   readonly crashPauseMs: number;
   readonly crashLongestPauseMs: number;
+  /** How long an input that killed two processes is refused unseen. */
+  readonly poisonMs: number;
   /** How often the memory of every process is read. */
   readonly memoryEveryMs: number;
   /** A process that ran a batch within this time is warm: other models are loaded elsewhere. */
@@ -43,6 +45,7 @@ export const EXECUTOR_TIMINGS: ExecutorTimings = {
   crashWindowMs: 60_000,
   crashPauseMs: 1_000,
   crashLongestPauseMs: 60_000,
+  poisonMs: 60_000,
   memoryEveryMs: 1_000,
   trafficMs: 10_000,
 };

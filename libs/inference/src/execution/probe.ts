@@ -1,13 +1,12 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { QuaysideError } from '@app/core';
 import type { Clock, Timer } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { memoryOf } from './child-process';
 import type { StartChild } from './child-process';
 import type { ExecutorTimings } from './executor-options';
-import { Slot, SlotDeath } from './slot';
-import type { DeathCause } from './slot';
+import { Slot } from './slot';
+import { SlotDeath, loadFailure } from './slot-death';
 import { SlotState } from './slot-state';
 
 /** What is known of a version that opened well once, with this engine on this kind of machine. */
@@ -117,21 +116,4 @@ export class Prober {
       this.options.log(`a probe's verdict could not be kept: ${String(error)}`);
     }
   }
-}
-
-const DEATHS: Readonly<Record<DeathCause, string>> = {
-  crashed: 'The process that opened it crashed.',
-  broken_stream: 'The process that opened it broke off.',
-  no_hello: 'The process that should open it did not start.',
-  no_pong: 'The process that should open it did not answer.',
-  load_timeout: 'It did not load in time.',
-  hard_timeout: 'It did not run in time.',
-  memory: 'It takes more memory than one process may have.',
-  replaced: 'The process that opened it was stopped.',
-};
-
-/** Why a version could not be opened, for those who asked for it. */
-export function loadFailure(error: unknown): unknown {
-  if (!(error instanceof SlotDeath)) return error;
-  return new QuaysideError('model_load_failed', DEATHS[error.deathCause], { cause: error });
 }

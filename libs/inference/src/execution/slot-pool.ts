@@ -5,7 +5,7 @@ import { RespawnDelay } from './crash-policy';
 import type { ExecutorTimings } from './executor-options';
 import { shuttingDown } from './refusals';
 import { Slot } from './slot';
-import type { DeathCause } from './slot';
+import type { DeathCause } from './slot-death';
 import { SlotState } from './slot-state';
 
 /** What a pool of processes is made of. */

@@ -5,7 +5,8 @@ import type { ChildEvents } from './child-process';
 import { EXECUTOR_TIMINGS } from './executor-options';
 import { PROTOCOL } from './frames';
 import type { FrameToSend } from './frames';
-import { Slot, SlotDeath } from './slot';
+import { Slot } from './slot';
+import { SlotDeath } from './slot-death';
 
 const VERSION = aModelVersion({
   model: 'm',
@@ -65,8 +66,8 @@ class Stage {
     this.child!.onFrame({ type, id: this.sent.at(-1)!.id, meta, payload: new Uint8Array() });
   }
 
-  exit(): void {
-    this.child!.onExit();
+  exit(signal: NodeJS.Signals | null = null): void {
+    this.child!.onExit(signal);
   }
 
   run(): Promise<unknown> {
@@ -194,6 +195,19 @@ describe(Slot.name, () => {
     await expect(run).resolves.toBeInstanceOf(SlotDeath);
     expect(stage.slot).toMatchObject({ state: 'dead', pid: undefined, isAlive: false });
     expect(stage.heard.at(-1)).toBe(`dead: crashed, ${KEY}`);
+  });
+
+  it('tells a process that was killed from outside from one that crashed, and from one that it killed itself', async () => {
+    const ends = (['SIGKILL', 'SIGSEGV', null] as const).map((signal) => {
+      const stage = new Stage().greet();
+      stage.exit(signal);
+      return stage.heard.at(-1);
+    });
+    expect(ends).toEqual(['dead: killed, nothing', 'dead: crashed, nothing', 'dead: crashed, nothing']);
+    const own = new Stage();
+    own.slot.kill('memory');
+    own.exit('SIGKILL');
+    expect(own.heard).toEqual(['dead: memory, nothing']);
   });
 
   it('asks its process to end, and kills it when it does not within two seconds', async () => {

@@ -18,20 +18,9 @@ import type {
   UnloadQuestion,
   UnloadedAnswer,
 } from './messages';
+import { SlotDeath } from './slot-death';
+import type { DeathCause } from './slot-death';
 import { SlotState, moveSlot } from './slot-state';
-
-/** Why a process ended. `crashed`: by itself, or killed by someone else. */
-export type DeathCause =
-  'crashed' | 'broken_stream' | 'no_hello' | 'no_pong' | 'load_timeout' | 'hard_timeout' | 'memory' | 'replaced';
-
-/** The process died while it had something to do. */
-export class SlotDeath extends Error {
-  override readonly name = 'SlotDeath';
-
-  constructor(readonly deathCause: DeathCause) {
-    super(`The executor process ended: ${deathCause}.`);
-  }
-}
 
 /** What a slot tells its pool. */
 export interface SlotEvents {
@@ -97,7 +86,7 @@ export class Slot {
     this.child = options.start({
       onFrame: (frame) => this.receive(frame),
       onBroken: (reason) => this.kill(reason instanceof FrameError ? 'broken_stream' : 'crashed'),
-      onExit: () => this.bury(),
+      onExit: (signal) => this.bury(signal),
     });
   }
 
@@ -284,9 +273,10 @@ export class Slot {
     };
   }
 
-  private bury(): void {
+  private bury(signal: NodeJS.Signals | null): void {
     if (this.current === SlotState.Dead) return;
     const { pending } = this;
+    if (this.cause === 'crashed' && signal === 'SIGKILL') this.cause = 'killed';
     this.timer?.cancel();
     this.pending = undefined;
     this.move(SlotState.Dead);

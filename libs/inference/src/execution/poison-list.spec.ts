@@ -1,0 +1,34 @@
+import { aModelVersion } from '@app/testing';
+import type { TaskInput } from '../tasks/task';
+import { PoisonList } from './poison-list';
+
+const version = aModelVersion({ model: 'm' });
+const call = (value: number, more: Partial<TaskInput> = {}): TaskInput => ({
+  rows: 1,
+  splittable: true,
+  tensors: { x: { dtype: 'UINT8', shape: [1], bytes: Uint8Array.of(value) } },
+  parameters: {},
+  outputs: [],
+  ...more,
+});
+
+describe(PoisonList.name, () => {
+  it('knows a question again by its contents, for as long as it is told to', () => {
+    const list = new PoisonList(1000);
+    list.add({ version, calls: [call(1)] }, 0);
+    expect(list.has({ version, calls: [call(1)] }, 999)).toBe(true);
+    expect(list.has({ version, calls: [call(1)] }, 1000)).toBe(false);
+  });
+
+  it('takes nothing else for it: not other bytes, parameters, calls or versions', () => {
+    const list = new PoisonList(1000);
+    list.add({ version, calls: [call(1)] }, 0);
+    const others = [
+      { version, calls: [call(2)] },
+      { version, calls: [call(1, { parameters: { top_k: 1 } })] },
+      { version, calls: [call(1), call(1)] },
+      { version: aModelVersion({ model: 'other' }), calls: [call(1)] },
+    ];
+    expect(others.map((other) => list.has(other, 0))).toEqual([false, false, false, false]);
+  });
+});
