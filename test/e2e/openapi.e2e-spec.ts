@@ -34,7 +34,7 @@ describe('openapi.json', () => {
 
   afterAll(() => door.close());
 
-  it('is what the server gives: `node scripts/print-openapi.mjs > openapi.json` after a build', async () => {
+  it('is what the server gives: `npm run print:openapi` after a build', async () => {
     expect((await door.send('/openapi.json')).body).toEqual(JSON.parse(COMMITTED));
   });
 

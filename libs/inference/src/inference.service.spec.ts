@@ -81,11 +81,15 @@ describe(InferenceService.name, () => {
     expect(sink.records).toEqual([]);
   });
 
-  it('refuses a model of another task before it loads it', async () => {
+  it('refuses a model of another task before it loads it, and says which one it was', async () => {
     const { registry, service, executor } = buildService();
-    registry.add({ model: 'iris' });
-    await expect(service.predict(aCall({ task: 'embedding' }))).rejects.toMatchObject({ code: 'task_mismatch' });
+    const onVersion = jest.fn();
+    const version = registry.add({ model: 'iris' });
+    await expect(service.predict(aCall({ task: 'embedding', onVersion }))).rejects.toMatchObject({
+      code: 'task_mismatch',
+    });
     expect(executor.loads).toEqual([]);
+    expect(onVersion.mock.calls).toEqual([[version]]);
   });
 
   it('waits for a load at most until the deadline', async () => {

@@ -18,6 +18,8 @@ export interface PredictCall {
   readonly input: PredictInput;
   readonly options: PredictOptions;
   readonly context: CallContext;
+  /** Told which version the call goes to, as soon as that is known: also of a call that fails afterwards. */
+  readonly onVersion?: (version: ModelVersion) => void;
 }
 
 /** What came of it. Exactly one of `rows` and `outputs` is there, by the form of the input. */
@@ -108,6 +110,7 @@ export class InferenceService {
   private async hold(call: PredictCall): Promise<Disposable & { readonly version: ModelVersion }> {
     const reference = parseModelReference(call.model);
     const resolved = this.registry.resolve(reference);
+    call.onVersion?.(resolved);
     assertTask(resolved, call.task);
     let release = this.inFlight.enter(resolved);
     try {
@@ -116,6 +119,7 @@ export class InferenceService {
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
         release();
         release = this.inFlight.enter(version);
+        call.onVersion?.(version);
       }
       return { version, [Symbol.dispose]: release };
     } catch (error) {

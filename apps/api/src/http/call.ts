@@ -1,5 +1,6 @@
 import { type CallContext, type Clock, QuaysideError } from '@app/core';
 import type { Prediction } from '@app/inference';
+import type { ModelVersion } from '@app/model-registry';
 import { type RequestContext, requestContext } from '@app/observability';
 import { type ExecutionContext, createParamDecorator } from '@nestjs/common';
 import type { Request, Response } from 'express';
@@ -41,12 +42,17 @@ export class Call {
     this.log.bytesIn = bytes;
   }
 
+  /** Notes the version that the call goes to. */
+  readonly goesTo = ({ model, version }: ModelVersion): void => {
+    Object.assign(this.log, { model, modelVersion: version });
+  };
+
   /** Sets the headers of an answer, and gives `latency_ms`: from the last byte of the body until now. */
-  answered({ id, version, cache, queueMs, computeMs }: Prediction): number {
+  answered({ id, cache, queueMs, computeMs }: Prediction): number {
     const latencyMs = rounded(this.parts.clock.monotonicMs() - this.bodyReadAtMs);
     const timing = `queue;dur=${rounded(queueMs)}, compute;dur=${rounded(computeMs)}, total;dur=${latencyMs}`;
     this.parts.response.set({ 'X-Prediction-ID': id, 'X-Cache': cache, 'Server-Timing': timing });
-    Object.assign(this.log, { model: version.model, modelVersion: version.version, cache, queueMs, computeMs });
+    Object.assign(this.log, { cache, queueMs, computeMs });
     return latencyMs;
   }
 }

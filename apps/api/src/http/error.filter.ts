@@ -3,6 +3,7 @@ import { requestContext } from '@app/observability';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Logger } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { hasBody } from './body';
+import { HTTP_ERRORS } from './http-errors';
 import { asQuaysideError, renderError, sendRendered } from './render-error';
 import { Routes } from './routes';
 import { isUnread, sendAndLinger } from './unread-body';
@@ -34,7 +35,7 @@ export class ErrorFilter implements ExceptionFilter {
     const error = asQuaysideError(thrown instanceof HttpException ? this.translate(thrown, request, response) : thrown);
     const log = requestContext(request);
     log.errorCode = error.code;
-    if (error.code === 'internal') this.report(error.cause, log.requestId);
+    this.report(error, log.requestId);
     if (error.code === 'unsupported_encoding') response.setHeader('Accept-Encoding', 'gzip, deflate');
     this.send(request, response, error);
   }
@@ -45,12 +46,16 @@ export class ErrorFilter implements ExceptionFilter {
     if (isQuaysideError(thrown)) context.errorCode ??= thrown.code;
     // Whoever writes into an answer that has gone out gets an error, which is no defect.
     if (response.writableEnded) return;
-    if (!isQuaysideError(thrown) && !(thrown instanceof HttpException)) this.report(thrown, context.requestId);
+    if (!(thrown instanceof HttpException)) this.report(asQuaysideError(thrown), context.requestId);
     response.destroy();
   }
 
-  private report(cause: unknown, requestId: string): void {
-    this.logger.error({ err: cause, request_id: requestId }, 'A request met a defect.');
+  /** A client is not told what lies behind a failure of ours; whoever runs the server finds it by the request's id. */
+  private report({ code, cause }: QuaysideError, requestId: string): void {
+    if (cause === undefined || HTTP_ERRORS[code].status < 500) return;
+    const line = { event: 'request_failed', err: cause, request_id: requestId, error_code: code };
+    if (code === 'internal') this.logger.error({ ...line, msg: 'A request met a defect.' });
+    else this.logger.warn({ ...line, msg: 'A request failed on our side.' });
   }
 
   private send(request: Request, response: Response, error: QuaysideError): void {

@@ -23,6 +23,7 @@ export class EmbedController {
       input: { form: 'rows', rows: [text].flat().map((each) => ({ text: each })) },
       options: { normalize, truncate, dimensions },
       context: call.context,
+      onVersion: call.goesTo,
     });
     const rows = prediction.rows as readonly { readonly embedding: readonly number[] }[];
     const embeddings = rows.map(({ embedding }) => embedding);

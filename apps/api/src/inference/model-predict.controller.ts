@@ -22,7 +22,13 @@ export class ModelPredictController {
     @CurrentCall() call: Call,
   ): Promise<RowsResponse | TensorsResponse> {
     const { options = {} } = body;
-    const prediction = await this.inference.predict({ model, input: inputOf(body), options, context: call.context });
+    const prediction = await this.inference.predict({
+      model,
+      input: inputOf(body),
+      options,
+      context: call.context,
+      onVersion: call.goesTo,
+    });
     const { version } = prediction;
     const latency_ms = call.answered(prediction);
     return { ...answerOf(prediction), model: version.model, model_version: version.version, latency_ms };

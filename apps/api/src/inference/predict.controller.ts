@@ -4,7 +4,7 @@ import { type Call, CurrentCall } from '../http/call';
 import { Operation } from '../openapi/operation';
 import { PredictRequest, PredictResponse } from './predict.dto';
 
-/** The contract of the reference system, field by field. */
+/** Classes for one text, in the smallest request and answer that can hold them. */
 @Controller()
 export class PredictController {
   constructor(private readonly inference: InferenceService) {}
@@ -21,6 +21,7 @@ export class PredictController {
       input: { form: 'rows', rows: [{ text }] },
       options: { top_k, temperature },
       context: call.context,
+      onVersion: call.goesTo,
     });
     const [row] = prediction.rows as unknown as [Pick<PredictResponse, 'predictions'>];
     const latency_ms = call.answered(prediction);

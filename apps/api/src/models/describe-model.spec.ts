@@ -16,6 +16,7 @@ describe(describeModel.name, () => {
       state: 'failed',
       reason: 'It is broken.',
       task: null,
+      task_reason: '',
       default_version: null,
       versions: [{ version: '1', next_trial_at: 3 }],
       inputs: [],
@@ -30,6 +31,7 @@ describe(describeModel.name, () => {
     const shown = { version: '1', state: 'ready' as const, reason: '', served: true, details };
     expect(describeModel('m', { ...status, versions: [shown] }, shown)).toMatchObject({
       task: 'tensors',
+      task_reason: 'Made up for a test.',
       inputs: [{ name: 'x', datatype: 'FP32', shape: [-1, 4, -1] }],
     });
   });

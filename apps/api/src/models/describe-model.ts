@@ -10,6 +10,7 @@ export function describeModel(id: string, status: ModelStatus, shown: VersionSta
     created: Math.floor(status.createdAtMs / 1000),
     owned_by: 'quayside',
     task: shown?.details?.task ?? null,
+    task_reason: shown?.details?.taskReason ?? '',
     state: shown?.state ?? 'known',
     reason: shown?.reason ?? '',
     versions: status.versions.map(describeVersion),

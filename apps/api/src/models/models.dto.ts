@@ -69,6 +69,10 @@ export class ModelDescription {
   @IsIn([...TASKS])
   readonly task!: string | null;
 
+  @JSONSchema({ description: 'Why it has this task: its manifest says so, or what was seen in its files.' })
+  @IsString()
+  readonly task_reason!: string;
+
   @JSONSchema({ description: 'Where the version that answers stands.' })
   @IsIn([...VERSION_STATES])
   readonly state!: string;

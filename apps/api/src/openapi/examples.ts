@@ -153,6 +153,7 @@ export const EXAMPLES = {
         created: 1795553853,
         owned_by: 'quayside',
         task: 'embedding',
+        task_reason: 'Named by model.yaml.',
         state: 'ready',
         reason: '',
         versions: [{ version: '1', state: 'ready', reason: '', served: true }],
