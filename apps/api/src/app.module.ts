@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Config } from '@app/config';
 import { FeatureStoreModule } from '@app/feature-store';
 import { HealthModule } from '@app/health';
-import { InferenceModule, type InferenceOptions } from '@app/inference';
+import { InferenceModule, type InferenceOptions, cpuQuota, memoryLimitBytes } from '@app/inference';
 import { ModelRegistryModule } from '@app/model-registry';
 import { ObservabilityModule } from '@app/observability';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -17,15 +17,19 @@ import { ModelsController } from './models/models.controller';
 import { AboutController } from './openapi/about.controller';
 import { ApiDocument } from './openapi/api-document';
 
+/** What loaded versions may take of the memory that there is. */
+const MODELS_SHARE = 0.6;
+
 /** The server: libraries wired by the configuration, and the doors in front of them. */
 @Module({})
 export class AppModule {
-  static forRoot(config: Config): DynamicModule {
+  /** `proc` is the number of this process in its log lines. */
+  static forRoot(config: Config, proc = 1): DynamicModule {
     const { log, model, shutdown } = config;
     return {
       module: AppModule,
       imports: [
-        ObservabilityModule.forRoot({ level: log.level }),
+        ObservabilityModule.forRoot({ level: log.level, proc }),
         CoreModule,
         HttpModule.forRoot(new HttpPolicy(config)),
         global(ModelRegistryModule.forRoot({ directory: model.dir, pollIntervalMs: model.pollIntervalMs })),
@@ -54,15 +58,17 @@ function global(module: DynamicModule): DynamicModule {
   return { ...module, global: true };
 }
 
-function inferenceOptions({ data, executor, inference, model }: Config): InferenceOptions {
+/** Memory and CPUs are the machine's, and each HTTP process has an executor pool of its own: they are divided. */
+function inferenceOptions({ data, executor, http, inference, model }: Config): InferenceOptions {
+  const share = (whole: number): number => Math.max(1, Math.floor(whole / Math.max(1, http.processes)));
   return {
     executor: {
       modelDirectory: model.dir,
       probeDirectory: join(data.dir, 'probes'),
       maxCached: model.maxCached,
-      ...(executor.count !== undefined && { concurrency: executor.count }),
-      ...(model.cacheBytes !== undefined && { memoryBudgetBytes: model.cacheBytes }),
+      concurrency: executor.count ?? share(cpuQuota()),
+      memoryBudgetBytes: share(model.cacheBytes ?? MODELS_SHARE * memoryLimitBytes()),
     },
-    scheduler: { queueLimitRows: inference.queueLimitRows, queueLimitBytes: inference.queueLimitBytes },
+    scheduler: { queueLimitRows: inference.queueLimitRows, queueLimitBytes: share(inference.queueLimitBytes) },
   };
 }

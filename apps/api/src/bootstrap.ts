@@ -23,11 +23,11 @@ export function appParts(config: Config) {
   };
 }
 
-/** Builds the application, ready to listen. Nothing is opened yet. */
-export async function createApp(config: Config): Promise<NestExpressApplication> {
+/** Builds the application, ready to listen; `proc` is its number in the log. Nothing is opened yet. */
+export async function createApp(config: Config, proc?: number): Promise<NestExpressApplication> {
   const { adapter, nest, configure } = appParts(config);
   const options = { ...nest, bufferLogs: true };
-  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config), adapter, options);
+  const app = await NestFactory.create<NestExpressApplication>(AppModule.forRoot(config, proc), adapter, options);
   configure(app);
   return app;
 }

@@ -59,13 +59,40 @@ export const SETTINGS = {
     min: 1,
     max: 1_000_000,
     default: 10_000,
-    says: 'How many connections may be open; more are closed unanswered.',
+    says: 'How many connections may be open in each HTTP process; more are closed unanswered.',
   }),
   HTTP_TRUSTED_PROXY_HOPS: int({
     min: 0,
     max: 16,
     default: 0,
     says: 'How many proxies in front are trusted to name the client in X-Forwarded-For. 0: the header is ignored.',
+  }),
+  HTTP_PROCESSES: int({
+    min: 0,
+    max: 64,
+    default: 1,
+    says: 'How many processes serve HTTP, under a supervisor that replaces what dies. 0: one process without a supervisor, for development and tests.',
+  }),
+  HTTP_HEARTBEAT_TIMEOUT_MS: int({
+    min: 1000,
+    max: 3_600_000,
+    default: 20_000,
+    unit: 'ms',
+    says: 'An HTTP process that was not heard of for this long is killed and replaced.',
+  }),
+  HTTP_REPLACE_TIMEOUT_MS: int({
+    min: 1000,
+    max: 3_600_000,
+    default: 120_000,
+    unit: 'ms',
+    says: 'How long a new process may take to become ready on SIGHUP; after that the old ones stay.',
+  }),
+  HTTP_REPLACE_GRACE_MS: int({
+    min: 0,
+    max: 600_000,
+    default: 1000,
+    unit: 'ms',
+    says: 'How long a process that is replaced on SIGHUP still takes requests. Longer than the pauses of clients that keep connections.',
   }),
   LOG_LEVEL: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
     default: 'info',
@@ -89,7 +116,7 @@ export const SETTINGS = {
   MODEL_CACHE_BYTES: optionalInt({
     min: MIB,
     unit: 'bytes',
-    says: 'How much memory loaded versions may take. Unset: 60 % of what the process may use.',
+    says: 'How much memory loaded versions may take, divided among the HTTP processes. Unset: 60 % of what the server may use.',
   }),
   MODEL_ALLOW_EMPTY: flag({ default: false, says: 'Whether a server without any model is ready.' }),
   DATA_DIR: directory({
@@ -100,7 +127,7 @@ export const SETTINGS = {
   EXECUTOR_COUNT: optionalInt({
     min: 1,
     max: 256,
-    says: 'How many batches may run at once, each on a process of its own. Unset: one per CPU of the quota.',
+    says: 'How many batches may run at once in each HTTP process, each on a process of its own. Unset: one per CPU of the quota, divided among the HTTP processes.',
   }),
   INFERENCE_DEADLINE_MS: int({
     min: 1,
@@ -126,7 +153,7 @@ export const SETTINGS = {
     min: MIB,
     default: 256 * MIB,
     unit: 'bytes',
-    says: 'How much memory all waiting requests may take together; more are refused with overloaded.',
+    says: 'How much memory all waiting requests may take together, divided among the HTTP processes; more are refused with overloaded.',
   }),
   SHUTDOWN_GRACE_MS: int({
     min: 0,

@@ -15,6 +15,15 @@ export interface DrainOptions {
   readonly idleMs?: number;
 }
 
+/** What is special about one stop. */
+export interface StopOptions {
+  /**
+   * Set when another process serves in place of this one: how long requests are still taken here, in milliseconds. /ready
+   * goes on answering for the server.
+   */
+  readonly replacedAfterMs?: number;
+}
+
 /** What a stop works on. */
 export interface DrainParts {
   readonly drain: Drain;
@@ -39,11 +48,12 @@ export class DrainService {
   private readonly forced = Promise.withResolvers<1>();
   private readonly hurry = Promise.withResolvers<void>();
   private signals = 0;
+  private replacedAfterMs: number | undefined;
   private stopping: Promise<0 | 1> | undefined;
 
   constructor(private readonly parts: DrainParts) {
-    const { drain, readiness, connections } = parts;
-    drain.register('stop-taking', 'readiness', () => readiness.startDraining());
+    const { drain, connections } = parts;
+    drain.register('stop-taking', 'readiness', () => this.turnReadiness());
     drain.register('stop-taking', 'http', () => connections.announceClose());
     drain.register('finish', 'http', () => this.finishRequests());
   }
@@ -52,8 +62,9 @@ export class DrainService {
    * Stops the process, and resolves with its exit code: 0, or 1 when the time was over. A second call refuses what is
    * still under way instead of waiting for it; a third one waits for nothing.
    */
-  stop(cause: string): Promise<0 | 1> {
+  stop(cause: string, { replacedAfterMs }: StopOptions = {}): Promise<0 | 1> {
     this.signals += 1;
+    if (this.signals === 1) this.replacedAfterMs = replacedAfterMs;
     if (this.signals === 2) this.hurry.resolve();
     if (this.signals === 3) this.force(`a third ${cause}`);
     this.stopping ??= Promise.race([this.run(cause), this.forced.promise]);
@@ -87,6 +98,10 @@ export class DrainService {
     this.logger.warn({ event: 'shutdown_step_failed', phase, step: name, err: reason });
   }
 
+  private turnReadiness(): void {
+    if (this.replacedAfterMs === undefined) this.parts.readiness.startDraining();
+  }
+
   /** Requests get what is left when the other phases have their share. */
   private budgets(): Record<DrainPhase, number> {
     const { timeoutMs } = this.parts.options;
@@ -106,7 +121,7 @@ export class DrainService {
       this.after(Math.max(finishMs / 2, finishMs - LAST_ANSWERS_MS)),
       this.hurry.promise,
     ]);
-    await Promise.race([this.after(options.graceMs), outOfTime]);
+    await Promise.race([this.after(this.replacedAfterMs ?? options.graceMs), outOfTime]);
     connections.stopListening();
     void this.after(options.bodyMs ?? BODY_MS).then(() => connections.refuseUnfinished());
     await Promise.race([this.after(options.idleMs ?? IDLE_MS), connections.whenGone(), outOfTime]);

@@ -16,7 +16,7 @@ interface Exchange {
  */
 export class HttpConnections {
   private readonly exchanges = new Map<Socket, Set<Exchange>>();
-  private server: Server | undefined;
+  private readonly listeners: NetServer[] = [];
   private refuse: Refuse = (_request, response) => response.destroy();
   private closing = false;
   private open = 0;
@@ -27,12 +27,22 @@ export class HttpConnections {
 
   /** Follows a server from before its first connection. `refuse` answers what `refuseUnfinished` and the like cut. */
   watch(server: Server, refuse: Refuse): void {
-    this.server = server;
+    this.listeners.push(server);
     this.refuse = refuse;
     server.on('connection', (socket: Socket) => this.connected(socket));
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) =>
       this.begun({ request, response }),
     );
+  }
+
+  /** Takes note of a listener that hands its connections to the server, so that `stopListening` closes it too. */
+  addListener(listener: NetServer): void {
+    this.listeners.push(listener);
+  }
+
+  /** Connections that are open. */
+  get count(): number {
+    return this.exchanges.size;
   }
 
   /** Requests whose answer is not out. */
@@ -60,7 +70,7 @@ export class HttpConnections {
   /** Takes no more connections; those that are open go on. */
   stopListening(): void {
     // http.Server's own close() would also cut idle connections at once, and stop the check of slow headers.
-    if (this.server?.listening) NetServer.prototype.close.call(this.server);
+    for (const listener of this.listeners) if (listener.listening) NetServer.prototype.close.call(listener);
   }
 
   /** Ends connections on which nothing is under way, the others as soon as nothing is. */

@@ -5,6 +5,6 @@ export type { HealthReport, ProbeAnswer } from './health-probes';
 export { HttpConnections } from './http-connections';
 export type { Refuse } from './http-connections';
 export { DrainService } from './drain.service';
-export type { DrainOptions } from './drain.service';
+export type { DrainOptions, StopOptions } from './drain.service';
 export { HealthModule } from './health.module';
 export type { HealthOptions } from './health.module';

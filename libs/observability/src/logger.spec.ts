@@ -19,7 +19,7 @@ describe(createLog.name, () => {
       level: 'info',
       time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
       version: productVersion(),
-      proc: 'api',
+      proc: 1,
       pid: process.pid,
       event: 'model_loaded',
       model: 'a',

@@ -15,6 +15,8 @@ export interface LogOptions {
   readonly pretty?: boolean;
   /** Where lines go; stdout by default. */
   readonly stream?: LogStream;
+  /** Which process of the server writes: 0 the supervisor, 1 … n those that serve HTTP. Default 1. */
+  readonly proc?: number;
 }
 
 /** The process's logger and the stream behind it. */
@@ -33,11 +35,11 @@ export interface LoggedError {
 }
 
 /** Makes the logger of a process: NDJSON with level names and ISO times, or readable lines on a terminal. */
-export function createLog({ level, pretty = process.stdout.isTTY, stream = new LogStream() }: LogOptions): Log {
+export function createLog({ level, pretty = process.stdout.isTTY, stream = new LogStream(), proc = 1 }: LogOptions): Log {
   const logger = pino(
     {
       level,
-      base: { version: productVersion(), proc: 'api', pid: process.pid },
+      base: { version: productVersion(), proc, pid: process.pid },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: unknown) => serializeError(error) },

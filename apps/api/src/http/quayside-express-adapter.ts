@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { type Server as NetServer, type Socket, createServer as createNetServer } from 'node:net';
 import { QuaysideError } from '@app/core';
 import { type RequestLog, requestContext } from '@app/observability';
 import { ExpressAdapter } from '@nestjs/platform-express';
@@ -23,6 +25,8 @@ export interface ServerOptions {
 /** Follows connections, so that they can be ended; see `HttpConnections`. */
 interface ConnectionWatcher {
   watch(server: Server, refuse: (request: IncomingMessage, response: ServerResponse) => void): void;
+  addListener(listener: NetServer): void;
+  readonly count: number;
 }
 
 /**
@@ -31,6 +35,8 @@ interface ConnectionWatcher {
  */
 export class QuaysideExpressAdapter extends ExpressAdapter {
   private readonly below = new BelowExpress();
+  private connections: ConnectionWatcher | undefined;
+  private listensOnHandles = false;
 
   constructor(private readonly serverOptions: ServerOptions) {
     super();
@@ -42,6 +48,7 @@ export class QuaysideExpressAdapter extends ExpressAdapter {
   /** What the container makes: call it once, before listening. */
   attach({ requestLog, connections }: { requestLog: RequestLog; connections: ConnectionWatcher }): void {
     this.below.attach(requestLog);
+    this.connections = connections;
     connections.watch(this.getHttpServer(), refuseStopping);
   }
 
@@ -65,6 +72,29 @@ export class QuaysideExpressAdapter extends ExpressAdapter {
     server.maxConnections = this.serverOptions.maxConnections;
     this.below.watch(server);
     this.setHttpServer(server);
+  }
+
+  /**
+   * Takes connections from a socket that another process has bound, and resolves once it does. Call it once for each copy
+   * of the handle: a copy takes one connection per turn of the event loop, so that with a single one the last of a burst
+   * of clients waits for as many turns as there are clients.
+   */
+  async listenOn(handle: object): Promise<void> {
+    const server: Server = this.getHttpServer();
+    const listener = createNetServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.take(socket));
+    this.connections?.addListener(listener);
+    listener.listen(handle);
+    await once(listener, 'listening');
+    // Node begins its checks of slow connections when it hears this, and the HTTP server itself never listens.
+    if (!this.listensOnHandles) server.emit('listening');
+    this.listensOnHandles = true;
+  }
+
+  /** The limit is on all copies together, which no single listener can count. */
+  private take(socket: Socket): void {
+    const { maxConnections } = this.serverOptions;
+    if ((this.connections?.count ?? 0) >= maxConnections) socket.destroy();
+    else this.getHttpServer().emit('connection', socket);
   }
 
   /** Plain values become JSON in one go, with their exact length; everything else is Express's. */

@@ -1,0 +1,114 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import { HTTP_PROCESS, type Order, type Report } from './supervisor-messages';
+import type { SharedSocket } from './supervisor-socket';
+
+/** A copy takes one connection per turn of the event loop; more than eight gave no more. */
+const SOCKET_COPIES = 8;
+
+/** How a process ended; both are null when it could not be started. */
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/**
+ * One HTTP process, as the supervisor sees it: `starting → ready`, then `stopping` on an order; the end may come at any
+ * time. Every promise here resolves at most once and never rejects.
+ */
+export class HttpProcess {
+  /** Resolves when it takes connections. */
+  readonly listening: Promise<void>;
+  /** Resolves when every pinned model serves, with the names of all models. */
+  readonly ready: Promise<readonly string[]>;
+  /** Resolves when it says that it cannot start, with the reason. */
+  readonly fault: Promise<string>;
+  readonly exited: Promise<ProcessExit>;
+  /** What it answered and refused after it was told to stop. */
+  lastWord = { completed: 0, aborted: 0 };
+  state: 'starting' | 'ready' | 'stopping' | 'ended' = 'starting';
+  /** Whether it was ready at any time. */
+  wasReady = false;
+  /** Whether its end was asked for. */
+  wasAsked = false;
+  private silentTicks = 0;
+  private readonly child: ChildProcess;
+
+  /** Forks it; `slot` is its number in the log. */
+  constructor(readonly slot: number) {
+    this.child = fork(join(__dirname, 'main.js'), [HTTP_PROCESS, String(slot)]);
+    const listening = Promise.withResolvers<void>();
+    const ready = Promise.withResolvers<readonly string[]>();
+    const fault = Promise.withResolvers<string>();
+    this.listening = listening.promise;
+    this.ready = ready.promise;
+    this.fault = fault.promise;
+    this.exited = this.untilGone();
+    this.child.on('message', (report: Report) => {
+      this.silentTicks = 0;
+      if (report.type === 'listening') listening.resolve();
+      if (report.type === 'fault') fault.resolve(report.reason);
+      if (report.type === 'stopped') this.lastWord = report;
+      if (report.type !== 'ready') return;
+      this.wasReady = true;
+      if (this.state === 'starting') this.state = 'ready';
+      ready.resolve(report.models);
+    });
+  }
+
+  /** Undefined when it could not be started. */
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Gives it the socket. It opens it as soon as it can answer probes. */
+  listen({ handle }: SharedSocket): void {
+    for (let copy = 0; copy < SOCKET_COPIES; copy += 1) this.tell({ type: 'listen' }, handle);
+  }
+
+  /** Stops it without losing what it has taken; called again, it hurries. */
+  stop(cause: string): void {
+    this.ask({ type: 'stop', cause });
+  }
+
+  /** Stops it while another one serves in its place. */
+  retire(cause: string): void {
+    this.ask({ type: 'retire', cause });
+  }
+
+  /** Ends it now, whatever it does. */
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  /**
+   * Counts a tick of the supervisor's own clock, and gives how many have passed since it was last heard of. Time in which
+   * the supervisor itself stood still does not count.
+   */
+  tick(): number {
+    this.silentTicks += 1;
+    return this.silentTicks;
+  }
+
+  private ask(order: Order): void {
+    this.wasAsked = true;
+    if (this.state !== 'ended') this.state = 'stopping';
+    this.tell(order);
+  }
+
+  private tell(order: Order, handle?: object): void {
+    // One that is ending cannot be told anything, and does not need it.
+    this.child.send(order, handle as never, () => {});
+  }
+
+  private untilGone(): Promise<ProcessExit> {
+    return new Promise((resolve) => {
+      const ended = (exit: ProcessExit): void => {
+        this.state = 'ended';
+        resolve(exit);
+      };
+      this.child.on('exit', (code, signal) => ended({ code, signal }));
+      this.child.on('error', () => this.child.pid === undefined && ended({ code: null, signal: null }));
+    });
+  }
+}

@@ -1,0 +1,88 @@
+import type { HttpProcess } from './supervisor-process';
+
+/** Delays before a process that ended before it was ready is forked again, in milliseconds; the last one repeats. */
+const BACK_OFF_MS = [250, 500, 1000, 2000, 4000, 8000, 10_000];
+
+/** What a slot asks of the supervisor. */
+export interface SlotHost {
+  /** Forks a process that does not listen yet. */
+  fork(slot: number): HttpProcess;
+  /** Lets it listen: at once when nobody else answers probes, else when it is ready. */
+  open(process: HttpProcess): void;
+}
+
+/** Keeps one HTTP process running, and replaces it when asked. */
+export class Slot {
+  private current: HttpProcess | undefined;
+  private failures = 0;
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(
+    readonly number: number,
+    private readonly host: SlotHost,
+  ) {}
+
+  /** Whether its process is ready. */
+  get serves(): boolean {
+    return this.current?.state === 'ready';
+  }
+
+  /** Starts a process. */
+  start(): void {
+    const process = this.host.fork(this.number);
+    this.host.open(process);
+    this.keep(process);
+  }
+
+  /**
+   * Puts a new process in the place of the current one, and resolves when that has ended; or, when the new one is not
+   * ready within `timeoutMs`, leaves the current one where it is and resolves with the reason.
+   */
+  async replace({ cause, timeoutMs }: { cause: string; timeoutMs: number }): Promise<string | undefined> {
+    const next = this.host.fork(this.number);
+    const obstacle = await obstacleOf(next, timeoutMs);
+    if (obstacle !== undefined) {
+      next.kill();
+      return obstacle;
+    }
+    this.host.open(next);
+    await Promise.race([next.listening, next.exited]);
+    const old = this.current;
+    this.keep(next);
+    if (this.closed) return 'The server is stopping.';
+    old?.retire(cause);
+    await old?.exited;
+    return undefined;
+  }
+
+  /** From now on nothing is started here. */
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+  }
+
+  private keep(process: HttpProcess): void {
+    clearTimeout(this.timer);
+    this.current = process;
+    void process.ready.then(() => (this.failures = 0));
+    void process.exited.then(() => this.startAgain(process));
+  }
+
+  private startAgain(ended: HttpProcess): void {
+    if (this.closed || this.current !== ended) return;
+    const delayMs = ended.wasReady ? 0 : (BACK_OFF_MS[this.failures] ?? BACK_OFF_MS.at(-1));
+    if (!ended.wasReady) this.failures += 1;
+    this.timer = setTimeout(() => this.start(), delayMs);
+  }
+}
+
+/** Why a new process cannot take over; undefined once it is ready. */
+async function obstacleOf(next: HttpProcess, timeoutMs: number): Promise<string | undefined> {
+  const late = Promise.withResolvers<string>();
+  const timer = setTimeout(() => late.resolve(`The new process was not ready within ${timeoutMs} ms.`), timeoutMs);
+  const ended = next.exited.then(() => 'The new process ended before it was ready.');
+  const outcome = await Promise.race([next.ready.then(() => undefined), next.fault, ended, late.promise]);
+  clearTimeout(timer);
+  return outcome;
+}

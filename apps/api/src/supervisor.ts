@@ -1,0 +1,192 @@
+import { isatty } from 'node:tty';
+import type { Config } from '@app/config';
+import type { Log } from '@app/observability';
+import { type LogLine, listeningLine, openToNetworkLine, readyLine, urlOf } from './start-lines';
+import { HttpProcess, type ProcessExit } from './supervisor-process';
+import { Slot, type SlotHost } from './supervisor-slot';
+import { SharedSocket } from './supervisor-socket';
+
+const STDOUT = 1;
+const TICKS_PER_TIMEOUT = 20;
+const LAST_LINES_MS = 1000;
+/** HTTP processes end by themselves within the time of a stop; what has not by then is killed. */
+const KILL_AFTER_MS = 2000;
+
+/** Starts the HTTP processes, and keeps them running until a signal ends the server. Throws `StartFault`. */
+export async function supervise(config: Config): Promise<void> {
+  await new Supervisor(config, await SharedSocket.bind(config.http)).start();
+}
+
+/**
+ * The parent of the HTTP processes. It holds the port, alone obeys signals, and replaces what dies; it parses no request
+ * and loads no model, so it has little to die of. When it does die, the HTTP processes end.
+ */
+class Supervisor implements SlotHost {
+  private readonly log = Promise.withResolvers<Log>();
+  private readonly slots: readonly Slot[];
+  private readonly alive = new Set<HttpProcess>();
+  private readonly wasTerminal = isatty(STDOUT);
+  private isListening = false;
+  private isReady = false;
+  private isRolling = false;
+  private rollsAgain = false;
+  private signals = 0;
+
+  constructor(
+    private readonly config: Config,
+    private readonly socket: SharedSocket,
+  ) {
+    this.slots = Array.from({ length: config.http.processes }, (_, index) => new Slot(index + 1, this));
+  }
+
+  async start(): Promise<void> {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void this.stop(signal));
+    process.on('SIGHUP', () => void this.hangUp());
+    for (const event of ['uncaughtException', 'unhandledRejection']) process.on(event, (fault) => void this.die(fault));
+    setInterval(() => this.listenForHearts(), this.config.http.heartbeatTimeoutMs / TICKS_PER_TIMEOUT);
+    for (const slot of this.slots) slot.start();
+    const { openLog } = await import('./supervisor-log.js');
+    this.log.resolve(openLog(this.config.log));
+  }
+
+  /** @internal */
+  fork(slot: number): HttpProcess {
+    const process = new HttpProcess(slot);
+    this.alive.add(process);
+    void process.exited.then((exit) => this.ended(process, exit));
+    void process.listening.then(() => this.tellListening());
+    void process.ready.then((models) => this.tellReady(process, models));
+    void process.fault.then((reason) => this.faulty(process, reason));
+    return process;
+  }
+
+  /** @internal */
+  open(process: HttpProcess): void {
+    if (!this.slots.some((slot) => slot.serves)) return process.listen(this.socket);
+    void process.ready.then(() => process.state === 'ready' && process.listen(this.socket));
+  }
+
+  private tellListening(): void {
+    if (this.isListening) return;
+    this.isListening = true;
+    this.say('info', listeningLine(urlOf(this.socket.address)));
+    const warning = openToNetworkLine(this.config.http.host);
+    if (warning) this.say('warn', warning);
+  }
+
+  private tellReady(process: HttpProcess, models: readonly string[]): void {
+    const { slot, pid } = process;
+    if (this.isReady) this.say('info', { event: 'http_process_ready', slot, child_pid: pid });
+    else if (this.slots.every((each) => each.serves)) {
+      this.isReady = true;
+      this.say('info', readyLine(urlOf(this.socket.address), models));
+    }
+  }
+
+  private ended(process: HttpProcess, { code, signal }: ProcessExit): void {
+    this.alive.delete(process);
+    if (process.wasAsked) return;
+    const { slot, pid, wasReady } = process;
+    this.say('error', { event: 'http_process_ended', slot, child_pid: pid, code, signal, was_ready: wasReady });
+  }
+
+  /** What keeps the first processes from starting is the operator's to put right. Later, those that run go on. */
+  private faulty({ slot, pid }: HttpProcess, reason: string): void {
+    if (this.isReady) return this.say('error', { event: 'http_process_failed', slot, child_pid: pid, reason });
+    process.stderr.write(`Quayside cannot start. ${reason}\n`);
+    this.killAll();
+    process.exit(1);
+  }
+
+  private listenForHearts(): void {
+    for (const process of this.alive) {
+      if (process.tick() <= TICKS_PER_TIMEOUT) continue;
+      this.say('error', { event: 'http_process_silent', slot: process.slot, child_pid: process.pid });
+      process.kill();
+    }
+  }
+
+  /** A terminal that closes sends the same signal as an operator who wants new processes. */
+  private async hangUp(): Promise<void> {
+    if (this.wasTerminal && !isatty(STDOUT)) return this.stop('SIGHUP');
+    this.rollsAgain = true;
+    if (this.isRolling) return;
+    this.isRolling = true;
+    while (this.rollsAgain && this.signals === 0) {
+      this.rollsAgain = false;
+      await this.roll();
+    }
+    this.isRolling = false;
+  }
+
+  private async roll(): Promise<void> {
+    const startedAt = performance.now();
+    this.say('info', { event: 'rolling_restart_started', processes: this.slots.length });
+    for (const slot of this.slots) {
+      const reason = await slot.replace({ cause: 'SIGHUP', timeoutMs: this.config.http.replaceTimeoutMs });
+      // Those that were being replaced are stopped like all others.
+      if (this.signals > 0) return;
+      if (reason !== undefined)
+        return this.say('error', { event: 'rolling_restart_aborted', slot: slot.number, reason });
+    }
+    const durationMs = Math.round(performance.now() - startedAt);
+    this.say('info', { event: 'rolling_restart_complete', duration_ms: durationMs });
+  }
+
+  private async stop(cause: string): Promise<void> {
+    this.signals += 1;
+    if (this.signals > 1) return this.hurry(cause);
+    const startedAt = performance.now();
+    for (const slot of this.slots) slot.close();
+    // The copies of those that drain keep the socket open as long as they need it.
+    this.socket.close();
+    const stopping = [...this.alive];
+    for (const process of stopping) if (process.state !== 'stopping') process.stop(cause);
+    const limit = setTimeout(() => this.killAll(), this.config.shutdown.timeoutMs + KILL_AFTER_MS);
+    const exits = await Promise.all(stopping.map((process) => process.exited));
+    clearTimeout(limit);
+    await this.end({ stopping, exits, durationMs: Math.round(performance.now() - startedAt) });
+  }
+
+  /** The second signal refuses what is under way; the third waits for nothing. */
+  private hurry(cause: string): void {
+    for (const process of this.alive) process.stop(cause);
+    if (this.signals > 2) setTimeout(() => this.killAll(), KILL_AFTER_MS);
+  }
+
+  private async end({ stopping, exits, durationMs }: Ended): Promise<void> {
+    // One that had nothing to drain yet may have ended by the signal itself.
+    const isComplete = exits.every(({ code }, index) => code === 0 || stopping[index]?.wasReady === false);
+    const sum = (key: 'completed' | 'aborted'): number =>
+      stopping.reduce((total, { lastWord }) => total + lastWord[key], 0);
+    const outcome = { duration_ms: durationMs, completed: sum('completed'), aborted: sum('aborted') };
+    if (isComplete) this.say('info', { event: 'shutdown_complete', ...outcome });
+    else this.say('error', { event: 'shutdown_forced', reason: 'a process did not end in order', ...outcome });
+    await (await this.log.promise).stream.flush(LAST_LINES_MS);
+    process.exit(isComplete ? 0 : 1);
+  }
+
+  private killAll(): void {
+    for (const process of this.alive) process.kill();
+  }
+
+  /** Its lines are few, and wait for no others to be written with. */
+  private say(level: 'info' | 'warn' | 'error', line: LogLine): void {
+    void this.log.promise.then(({ logger, stream }) => {
+      logger[level](line);
+      void stream.flush(LAST_LINES_MS);
+    });
+  }
+
+  private async die(fault: unknown): Promise<void> {
+    (await this.log.promise).logger.fatal({ event: 'process_died', err: fault });
+    process.exit(1);
+  }
+}
+
+/** How the processes of a server ended, in the order of `stopping`. */
+interface Ended {
+  readonly stopping: readonly HttpProcess[];
+  readonly exits: readonly ProcessExit[];
+  readonly durationMs: number;
+}
