@@ -14,6 +14,20 @@ export function sliceRows(tensor: Tensor, from: number, count: number): Tensor {
   return { dtype: tensor.dtype, shape: [count, ...rest], bytes: tensor.bytes.subarray(start, end) };
 }
 
+/** Every row of dimension 0 as a tensor of one row, in order: views on the same bytes, found in one pass. */
+export function splitRows(tensor: Tensor): readonly Tensor[] {
+  const [rows = 0, ...rest] = tensor.shape;
+  const shape = [1, ...rest];
+  const perRow = rest.reduce((product, size) => product * size, 1);
+  const rowBytes = rows === 0 ? 0 : tensor.bytes.length / rows;
+  let at = 0;
+  return Array.from({ length: rows }, () => {
+    const start = at;
+    at = tensor.dtype === 'BYTES' ? (endOfElements(tensor.bytes, start, perRow) ?? start) : start + rowBytes;
+    return { dtype: tensor.dtype, shape, bytes: tensor.bytes.subarray(start, at) };
+  });
+}
+
 /**
  * Joins tensors along dimension 0; one tensor is given back as it is. Throws RangeError for none, and where dtypes or
  * the other dimensions differ.
