@@ -4,7 +4,7 @@ export { BYTE_WIDTH, DTYPES } from './dtypes';
 export type { Dtype, FixedDtype } from './dtypes';
 export { elementCount, elementsOf, tensorOf, textsOf, viewOf } from './tensor';
 export type { Dimension, NamedTensors, Signature, Tensor, TensorSpec, TensorValues, TensorView } from './tensor';
-export { concatRows, sliceRows } from './tensor-rows';
+export { concatRows, sliceRows, splitRows } from './tensor-rows';
 export { decodeElements, decodeJson, decodeNested } from './tensor-decoder';
 export { nestingDepth } from './nesting';
 export type { DeclaredTarget, RowsTarget, ShapedTarget } from './tensor-decoder';
