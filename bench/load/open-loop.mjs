@@ -1,0 +1,99 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Connection } from './connection.mjs';
+
+const MOST_CONNECTIONS = 4000;
+const LAST_ANSWERS_MS = 5000;
+
+/**
+ * Requests that arrive when chance has it (a Poisson process with a fixed seed), whether or not earlier ones have been
+ * answered. A latency counts from the moment of arrival, so waiting for a free connection counts too. Gives
+ * `{ seconds, sent, answers: [{ status, ms, atMs }], failed, unanswered }`; `atMs` is when the answer came.
+ */
+export async function openLoop({ url, requestAt, perSecond, seconds }) {
+  const arrivals = arrivalsOf({ perSecond, seconds });
+  const clients = new Clients(url);
+  const answers = [];
+  let [sent, failed] = [0, 0];
+  const began = performance.now();
+  for (const arrivalMs of arrivals) {
+    const early = arrivalMs - (performance.now() - began);
+    if (early > 1) await delay(early);
+    const request = requestAt(sent++);
+    clients.send(request).then(
+      ({ status }) => {
+        const atMs = performance.now() - began;
+        answers.push({ status, ms: atMs - arrivalMs, atMs });
+      },
+      () => (failed += 1),
+    );
+  }
+  const giveUpAt = performance.now() + LAST_ANSWERS_MS;
+  while (answers.length + failed < sent && performance.now() < giveUpAt) await delay(10);
+  const result = { seconds, sent, answers: [...answers], failed, unanswered: sent - answers.length - failed };
+  clients.close();
+  return result;
+}
+
+/** Moments in milliseconds from the start. */
+function arrivalsOf({ perSecond, seconds }) {
+  const random = seeded(20);
+  const arrivals = [];
+  for (let at = 0; at < seconds * 1000; at -= (Math.log(1 - random()) * 1000) / perSecond) arrivals.push(at);
+  return arrivals;
+}
+
+/** mulberry32: small, and the same everywhere. */
+function seeded(seed) {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Connections that are opened as they are needed; beyond the most there may be, requests wait for one. */
+class Clients {
+  #url;
+  #idle = [];
+  #all = new Set();
+  #waiting = [];
+
+  constructor(url) {
+    this.#url = url;
+  }
+
+  async send(request) {
+    const connection =
+      this.#idle.pop() ?? this.#open() ?? (await new Promise((resolve) => this.#waiting.push(resolve)));
+    try {
+      const answer = await connection.send(request);
+      this.#release(connection);
+      return answer;
+    } catch (error) {
+      this.#all.delete(connection);
+      connection.close();
+      const next = this.#waiting.shift();
+      next?.(this.#open());
+      throw error;
+    }
+  }
+
+  close() {
+    for (const connection of this.#all) connection.close();
+  }
+
+  #open() {
+    if (this.#all.size >= MOST_CONNECTIONS) return undefined;
+    const connection = new Connection(this.#url);
+    this.#all.add(connection);
+    return connection;
+  }
+
+  #release(connection) {
+    const next = this.#waiting.shift();
+    if (next) next(connection);
+    else this.#idle.push(connection);
+  }
+}

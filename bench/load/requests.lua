@@ -1,0 +1,47 @@
+-- The requests of one wrk run. Arguments: the corpus (a JSON string literal a line), path, model, mode, the number of
+-- texts in the cached set, and how many live texts were sent before. Answers with one line of JSON.
+local literals, cached = {}, {}
+local path, model, mode, live
+local count = 0
+
+local function request_of(n)
+  local index = n % #literals
+  local turn = (n - index) / #literals
+  local open = literals[index + 1]
+  if turn > 0 then open = open .. ' ' .. turn end
+  return wrk.format('POST', path, nil, '{"model_id":"' .. model .. '","text":' .. open .. '"}')
+end
+
+function init(args)
+  path, model, mode = args[2], args[3], args[4]
+  live = tonumber(args[5]) + tonumber(args[6])
+  wrk.headers['content-type'] = 'application/json'
+  -- Without the closing quote, so that a last word can be added.
+  for line in io.lines(args[1]) do literals[#literals + 1] = line:sub(1, -2) end
+  for n = 0, tonumber(args[5]) - 1 do cached[n + 1] = request_of(n) end
+  math.randomseed(20)
+end
+
+local function next_live()
+  live = live + 1
+  return request_of(live - 1)
+end
+
+function request()
+  count = count + 1
+  if mode == 'get' then return wrk.format('GET', path) end
+  if mode == 'cached' or (mode == 'mixed' and count % 2 == 0) then return cached[math.random(#cached)] end
+  return next_live()
+end
+
+function done(summary, latency)
+  local percentiles = {}
+  for _, p in ipairs({1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.9}) do
+    percentiles[#percentiles + 1] = string.format('"%g":%.3f', p, latency:percentile(p) / 1000)
+  end
+  local e = summary.errors
+  io.write(string.format(
+    '\nRESULT {"requests":%d,"seconds":%.4f,"errors":%d,"maxMs":%.3f,"percentilesMs":{%s}}\n',
+    summary.requests, summary.duration / 1e6, e.connect + e.read + e.write + e.status + e.timeout,
+    latency.max / 1000, table.concat(percentiles, ',')))
+end

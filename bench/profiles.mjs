@@ -1,0 +1,86 @@
+import { manyModels } from './profiles/many-models.mjs';
+import { overload, tail } from './profiles/open-loop.mjs';
+import { timeAdded } from './profiles/time-added.mjs';
+import { wide } from './profiles/wide.mjs';
+import { closed } from './profiles/closed.mjs';
+
+const CLASSIFY = { path: '/predict', model: 'banking-intents' };
+const EMBED = { path: '/embed', model: 'minilm' };
+const SERVERS = ['quayside', 'fastapi', 'flask'];
+const ENGINES = ['engine-1', 'engine-best'];
+
+/** A bound on one of Quayside's figures: as a multiple of another side's, or, without `against`, as it is. */
+const atMost = (figure, bound, against) => ({ figure, bound, against, met: (value) => value <= bound, sign: '≤' });
+const atLeast = (figure, bound, against) => ({ figure, bound, against, met: (value) => value >= bound, sign: '≥' });
+const againstFastApi = ({ cpu, rate, p99 }) => [
+  atMost('cpuUs', cpu, 'fastapi'),
+  atLeast('rate', rate, 'fastapi'),
+  atMost('p99', p99, 'fastapi'),
+];
+
+/**
+ * The profiles, by name: what is asked, which sides answer, and which figures Quayside is held to. `run` gives samples,
+ * one for each side and round; the targets are checked on their medians.
+ */
+export const PROFILES = {
+  health: {
+    shows: 'the floor of the HTTP stack: GET /health',
+    run: closed({ path: '/health', mode: 'get' }),
+    sides: [...SERVERS, 'bare-http'],
+    targets: againstFastApi({ cpu: 0.25, rate: 3.5, p99: 0.5 }),
+  },
+  cached: {
+    shows: 'parse, validate, find the key, answer: bodies of a small set that every side has in its cache',
+    run: closed({ ...CLASSIFY, mode: 'cached' }),
+    sides: [...SERVERS, 'bare-http'],
+    targets: [...againstFastApi({ cpu: 0.25, rate: 3.5, p99: 0.5 }), atMost('cpuUs', 1.5, 'bare-http')],
+  },
+  mixed: {
+    shows: 'half the bodies cached, half never seen before',
+    run: closed({ ...CLASSIFY, mode: 'mixed' }),
+    sides: SERVERS,
+    targets: [...againstFastApi({ cpu: 1 / 3, rate: 3, p99: 0.5 }), atMost('p99', 200)],
+  },
+  'live-tiny': {
+    shows: 'overhead per inference: every body new, a model of a third of a millisecond',
+    run: closed({ ...CLASSIFY, mode: 'live' }),
+    sides: [...SERVERS, ...ENGINES],
+    targets: againstFastApi({ cpu: 1 / 3, rate: 3, p99: 0.5 }),
+  },
+  'live-heavy': {
+    shows: 'batching, tokenising and use of the cores: every text new, a model of some ten milliseconds',
+    run: closed({ ...EMBED, mode: 'live' }),
+    sides: [...SERVERS, ...ENGINES],
+    targets: [atLeast('rate', 1, 'fastapi'), atMost('p99', 0.65, 'fastapi'), atLeast('rate', 0.9, 'engine-best')],
+  },
+  wide: {
+    shows: 'validation alone: an object of 47 fields on three levels',
+    run: wide,
+    sides: ['quayside', 'fastapi'],
+    targets: [atMost('p50', 0.05)],
+  },
+  'time-added': {
+    shows: 'the time around the model, one request at a time: response time less the time inside the model',
+    run: timeAdded,
+    sides: SERVERS,
+    targets: [atMost('p50', 1)],
+  },
+  tail: {
+    shows: 'the tail at a fixed rate of arrivals, which a closed loop hides: live-tiny, arrivals as chance has it',
+    run: tail({ ...CLASSIFY, perSecond: 300 }),
+    sides: SERVERS,
+    targets: [],
+  },
+  overload: {
+    shows: 'ten times as many requests as there is capacity for, open loop, live-heavy',
+    run: overload({ ...EMBED, times: 10 }),
+    sides: ['quayside', 'fastapi'],
+    targets: [atLeast('goodput', 0.9), atMost('p99', 200), atMost('refusalP99', 10)],
+  },
+  'many-models': {
+    shows: '50 models behind a cache of 10: what loading cold models does to a hot one',
+    run: manyModels({ models: 50, cache: 10 }),
+    sides: ['quayside'],
+    targets: [],
+  },
+};

@@ -1,0 +1,94 @@
+import { bodyAt, CACHED_SET, requestBytes } from '../corpus.mjs';
+import { percentile, percentilesOf } from '../figures.mjs';
+import { openLoop } from '../load/open-loop.mjs';
+
+const CAPACITY_CONNECTIONS = 16;
+const REFUSED = new Set([429, 503]);
+
+/** A fixed rate of arrivals that every side can bear. */
+export const tail =
+  ({ path, model, perSecond }) =>
+  async ({ profile, sides, starter, loop, options, tell }) => {
+    const running = [];
+    const samples = [];
+    const texts = new Texts({ path, model });
+    try {
+      for (const side of sides) running.push(await starter.start(side));
+      for (const { url } of running) {
+        await loop.run({ url, path, model, mode: 'live', connections: CAPACITY_CONNECTIONS, seconds: options.warmUp });
+      }
+      for (let round = 1; round <= options.rounds; round++) {
+        for (const { name, url } of running) {
+          const result = await openLoop({ url, requestAt: texts.next, perSecond, seconds: options.seconds });
+          const bad = result.answers.filter(({ status }) => status !== 200).length + result.failed + result.unanswered;
+          if (bad > 0) throw new Error(`${name}: ${bad} of ${result.sent} requests failed.`);
+          const figures = percentilesOf(result.answers.map(({ ms }) => ms));
+          samples.push({ profile, side: name, round, rate: result.sent / result.seconds, ...figures, raw: {} });
+          tell(`${profile}: round ${round}, ${name}: p99 ${figures.p99.toFixed(1)} ms`);
+        }
+      }
+      return samples;
+    } finally {
+      await Promise.all(running.map((side) => side.stop()));
+    }
+  };
+
+/**
+ * Measures what a side can do in a closed loop, then offers it a multiple of that. Every round starts the side anew, as
+ * a server that queues without end would take its backlog into the next round.
+ */
+export const overload =
+  ({ path, model, times }) =>
+  async ({ profile, sides, starter, loop, options, tell }) => {
+    const samples = [];
+    const texts = new Texts({ path, model });
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const name of sides) {
+        const side = await starter.start(name);
+        try {
+          const closed = { url: side.url, path, model, mode: 'live', connections: CAPACITY_CONNECTIONS };
+          await loop.run({ ...closed, seconds: options.warmUp });
+          const { requests, seconds } = await loop.run({ ...closed, seconds: options.seconds });
+          const capacity = requests / seconds;
+          const load = { url: side.url, requestAt: texts.next, perSecond: capacity * times, seconds: options.seconds };
+          const sample = { profile, side: name, round, ...overloadFigures(await openLoop(load), capacity) };
+          samples.push(sample);
+          tell(`${profile}: round ${round}, ${name}: goodput ${sample.goodput.toFixed(2)} of ${capacity.toFixed(0)}/s`);
+        } finally {
+          await side.stop();
+        }
+      }
+    }
+    return samples;
+  };
+
+/** Goodput counts what was accepted and answered while the load lasted, as a share of the capacity. */
+function overloadFigures({ seconds, sent, answers, failed, unanswered }, capacity) {
+  const accepted = answers.filter(({ status }) => status === 200);
+  const refused = answers.filter(({ status }) => REFUSED.has(status));
+  const inTime = accepted.filter(({ atMs }) => atMs <= seconds * 1000).length;
+  const latencies = accepted.map(({ ms }) => ms);
+  return {
+    capacity,
+    offered: sent / seconds,
+    goodput: inTime / seconds / capacity,
+    ...percentilesOf(latencies),
+    refused: refused.length / sent,
+    refusalP99: percentile(
+      refused.map(({ ms }) => ms),
+      0.99,
+    ),
+    failed: failed + answers.length - accepted.length - refused.length,
+    unanswered,
+    raw: { sent, accepted: accepted.length, refused: refused.length, failed, unanswered },
+  };
+}
+
+/** Requests that are never sent twice. They begin far from those of the closed loop, which counts for itself. */
+class Texts {
+  #sent = 1_000_000 + CACHED_SET;
+
+  constructor(request) {
+    this.next = () => requestBytes({ path: request.path, body: bodyAt(this.#sent++, request.model) });
+  }
+}
