@@ -9,7 +9,7 @@ export interface RedisResultsOptions {
   readonly url: string;
   readonly clock: Clock;
   readonly counters: CacheCounters;
-  /** Called when Redis begins to fail, with the reason, and when it answers again. */
+  /** Called when Redis begins to fail, with the reason, and when it answers again. At first it is taken to answer. */
   readonly onChange: (state: 'failing' | 'answering', reason?: string) => void;
 }
 
@@ -32,6 +32,7 @@ const CLOSE_TIMEOUT_MS = 200;
  */
 export class RedisResults implements SharedResults {
   private readonly redis: Redis;
+  private state: 'failing' | 'answering' = 'answering';
   private failures = 0;
   private offUntilMs = -Infinity;
   private unwrittenBytes = 0;
@@ -41,17 +42,21 @@ export class RedisResults implements SharedResults {
       connectionName: 'quayside-results',
       connectTimeout: CONNECT_TIMEOUT_MS,
       retryStrategy: (attempt) => Math.min(50 * 2 ** attempt, MAX_RECONNECT_DELAY_MS),
-      // What cannot be asked at once is a miss: nothing waits for a connection.
       enableOfflineQueue: false,
       autoResendUnfulfilledCommands: false,
       maxRetriesPerRequest: 0,
     });
-    // A lost connection is seen by the commands that fail; without a listener it would be printed.
-    this.redis.on('error', () => {});
+    this.redis.on('error', (error: Error) => this.tell('failing', error.message));
+    this.redis.on('ready', () => this.tell('answering'));
+  }
+
+  /** Whether it can be asked now. */
+  get isConnected(): boolean {
+    return this.redis.status === 'ready';
   }
 
   async read(model: string, keys: readonly string[]): Promise<readonly (SharedResult | undefined)[]> {
-    if (this.isOff()) return [];
+    if (!this.canAsk(model)) return [];
     const commands = this.redis.pipeline();
     for (const key of keys) commands.getBuffer(PREFIX + key).pttl(PREFIX + key);
     const replies = await this.inTime(model, commands);
@@ -59,8 +64,8 @@ export class RedisResults implements SharedResults {
   }
 
   write(model: string, results: ReadonlyMap<string, SharedResult>): void {
+    if (!this.canAsk(model)) return;
     const sizeBytes = [...results.values()].reduce((sum, { bytes }) => sum + bytes.length, 0);
-    if (this.isOff()) return;
     if (this.unwrittenBytes + sizeBytes > MAX_UNWRITTEN_BYTES) {
       this.options.counters.of(model).sharedErrors += 1;
       return;
@@ -84,8 +89,12 @@ export class RedisResults implements SharedResults {
     this.redis.disconnect();
   }
 
-  private isOff(): boolean {
-    return this.options.clock.monotonicMs() < this.offUntilMs;
+  /** Not while it rests, nor without a connection: that is sought in the background, and nobody waits for it. */
+  private canAsk(model: string): boolean {
+    if (this.options.clock.monotonicMs() < this.offUntilMs) return false;
+    if (this.isConnected) return true;
+    this.options.counters.of(model).sharedErrors += 1;
+    return false;
   }
 
   /** The replies, or none. */
@@ -119,13 +128,19 @@ export class RedisResults implements SharedResults {
     this.failures += 1;
     if (this.failures < FAILURES_BEFORE_OFF) return;
     this.offUntilMs = this.options.clock.monotonicMs() + OFF_MS;
-    if (this.failures === FAILURES_BEFORE_OFF) this.options.onChange('failing', reason);
+    this.tell('failing', reason);
   }
 
   private succeeded(): void {
-    if (this.failures >= FAILURES_BEFORE_OFF) this.options.onChange('answering');
     this.failures = 0;
     this.offUntilMs = -Infinity;
+    this.tell('answering');
+  }
+
+  private tell(state: 'failing' | 'answering', reason?: string): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.options.onChange(state, reason);
   }
 }
 

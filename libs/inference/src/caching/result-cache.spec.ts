@@ -77,6 +77,7 @@ interface Asked {
   readonly client?: AbortController;
   readonly cache?: boolean;
   readonly splittable?: boolean;
+  readonly priority?: ScheduledCall['priority'];
 }
 
 function ask(cache: ResultCache, rows: readonly number[], asked: Asked = {}): Promise<CachedResult> {
@@ -89,7 +90,7 @@ function ask(cache: ResultCache, rows: readonly number[], asked: Asked = {}): Pr
     outputs: [],
   };
   const context: CallContext = { requestId: 'r-1', traceparent: '', deadlineAtMs, signal: client.signal };
-  return cache.answer({ version, input, context, cache: asked.cache ?? true });
+  return cache.answer({ version, input, context, priority: asked.priority, cache: asked.cache ?? true });
 }
 
 async function answered(asked: Promise<CachedResult>) {
@@ -153,6 +154,26 @@ describe(ResultCache.name, () => {
     await expect(ask(cache, [1], asked)).resolves.toMatchObject({ cache: 'off' });
     expect(scheduler.runs).toHaveLength(2);
     expect(cache.statistics('iris')).toMatchObject({ hits: 0, misses: 0, entries: 0 });
+  });
+
+  it('lets bulk work read and join, but neither keeps what it ran nor lets others wait for it', async () => {
+    const { cache, scheduler } = build();
+    const priority = 'bulk';
+    await ask(cache, [1]);
+    scheduler.holds = true;
+    const online = answered(ask(cache, [2]));
+    const bulk = answered(ask(cache, [1, 2, 3, 3], { priority }));
+    const other = answered(ask(cache, [3]));
+    expect(scheduler.runs).toEqual([[1], [2], [3], [3]]);
+    for (const index of [1, 2, 3]) scheduler.answer(index);
+    await expect(Promise.all([online, bulk, other])).resolves.toEqual([
+      { rows: [2], cache: 'miss' },
+      { rows: [1, 2, 3, 3], cache: 'miss' },
+      { rows: [3], cache: 'miss' },
+    ]);
+    scheduler.holds = false;
+    await ask(cache, [4], { priority });
+    await expect(ask(cache, [4])).resolves.toMatchObject({ cache: 'miss' });
   });
 
   it('asks again when the time of a result is over, by the manifest of its model', async () => {

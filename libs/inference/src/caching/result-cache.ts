@@ -10,7 +10,7 @@ export interface ResultCacheParts extends ResultRunsParts {
   readonly revision: string;
 }
 
-/** A call that may be answered from what is kept. */
+/** A call that may be answered from what is kept. Bulk work reads, and keeps nothing. */
 export interface CacheableCall extends ScheduledCall {
   /** False: neither read nor kept, whatever the model's manifest says. */
   readonly cache: boolean;

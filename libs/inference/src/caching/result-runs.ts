@@ -53,11 +53,13 @@ export class ResultRuns {
     return run?.isAbandoned ? undefined : run;
   }
 
-  /** Runs the rows of a call that have these keys, for it and for all who join. */
+  /** Runs the rows of a call that have these keys, for it and, unless it is bulk work, for all who join. */
   lead(call: ScheduledCall, places: Places, leader: Waiter): SharedRun {
     const keys = [...places.keys()];
     const execute = (context: CallContext): Promise<RunResult> => this.run({ ...call, context }, places);
     const run = new SharedRun({ keys, leader, clock: this.clock, execute });
+    // Whoever joined a run of bulk work would wait as long as bulk work does.
+    if (isBulk(call)) return run;
     for (const key of keys) this.underWay.set(key, run);
     void run.outcome.then(() => {
       for (const key of keys) if (this.underWay.get(key) === run) this.underWay.delete(key);
@@ -90,7 +92,7 @@ export class ResultRuns {
     if (!rows) return { outputs: undefined, whole: output, ran, ...times };
     const hasAll = outputs.size === 0;
     missing.forEach((key, index) => outputs.set(key, rows[index]));
-    this.keep(version, missing, rows);
+    if (!isBulk(call)) this.keep(version, missing, rows);
     return { outputs, ...(hasAll && { whole: output }), ran, ...times };
   }
 
@@ -126,4 +128,9 @@ export class ResultRuns {
     });
     this.parts.shared?.write(model, toShare);
   }
+}
+
+/** A million rows of a job would push out what online calls ask for again. */
+function isBulk({ priority }: ScheduledCall): boolean {
+  return priority === 'bulk';
 }
