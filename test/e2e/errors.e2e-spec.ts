@@ -129,6 +129,7 @@ const REACHED = {
     executor.release();
     return answer;
   },
+  input_quarantined: failing('input_quarantined'),
   inference_failed: failing('inference_failed'),
   non_finite_output: ({ door }) => predict(door, { rows: [{ x: ['NaN'] }], options: { nonfinite: 'error' } }),
   client_closed: 'nobody is there to be answered; it stands in the log',

@@ -141,7 +141,7 @@ describe('executors that die', () => {
     const crash = runSlow(pool, slow, () => signalBusy(pool, 'SIGSEGV'));
     await expect(crash).rejects.toMatchObject({ code: 'executor_crashed' });
     const again = jest.fn();
-    await expect(runSlow(pool, slow, again)).rejects.toMatchObject({ code: 'executor_crashed' });
+    await expect(runSlow(pool, slow, again)).rejects.toMatchObject({ code: 'input_quarantined' });
     expect(again).not.toHaveBeenCalled();
     const { outputs } = await pool.run(slow, { trips: integer(3) });
     expect(integerOf(outputs[0]['done'])).toBe(3);

@@ -158,6 +158,9 @@ describe('loading models into executors', () => {
     await pool.executor.unload(version);
     await pool.executor.load(version);
     expect(pool.countOf('m', 'probing')).toBe(2);
-    expect(JSON.parse(await readFile(join(probes, name), 'utf8'))).toEqual({ residentBytes: expect.any(Number) });
+    expect(JSON.parse(await readFile(join(probes, name), 'utf8'))).toEqual({
+      residentBytes: expect.any(Number),
+      batching: { batchable: true, reason: expect.any(String) },
+    });
   });
 });

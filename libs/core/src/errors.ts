@@ -35,6 +35,7 @@ export const ERROR_CATALOGUE = {
   shutting_down: 'The server is stopping.',
   not_ready: 'The server is not ready for traffic.',
   executor_crashed: 'The process that ran the model died, and so did the one that retried.',
+  input_quarantined: 'The input killed two processes lately; it is not tried again for a minute.',
   inference_failed: 'The model failed on this input.',
   non_finite_output: 'The model answered NaN or an infinity, which this route cannot express.',
   client_closed: 'The client left before the answer (in logs only).',

@@ -2,11 +2,21 @@ export { InferenceModule } from './inference.module';
 export type { InferenceOptions } from './inference.module';
 export { InferenceService } from './inference.service';
 export type { ModelSchema, PredictCall, Prediction } from './inference.service';
+export { ResultCache } from './caching/result-cache';
+export type { CacheStatistics } from './caching/cache-counters';
 export { PredictionSink } from './prediction-sink';
 export type { PredictionRecord } from './prediction-sink';
 export { Executor } from './execution/executor';
 export { ChildProcessExecutor } from './execution/child-process-executor';
-export type { Batch, BatchResult, ExecutorStatus, LoadedModel, SlotStatus } from './execution/executor';
+export type {
+  Batch,
+  BatchResult,
+  ExecutorStatus,
+  LoadedModel,
+  Room,
+  SlotStatus,
+  WorkSource,
+} from './execution/executor';
 export type {
   Answer,
   EngineSession,

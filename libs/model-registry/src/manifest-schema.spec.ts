@@ -12,7 +12,9 @@ describe(parseManifest.name, () => {
       versions: { specific: [3, "1.4.0"] }
       labels: { stable: 3 }
       pinned: true
+      batching: { mode: off, max_rows: 16, max_tokens: 4096, delay_ms: 5, tolerance: 0.01 }
       execution: { threads: 2, instances: 3, hard_timeout_ms: 5000 }
+      cache: { ttl_s: 60 }
       deadline_ms: 800
       text: { max_tokens: 64, pooling: cls, dimensions: [128, 64], classes: [a, b], multi_label: true, probabilities: true }
       tabular: { columns: [age, { name: job, default: none, null_as_nan: true }], classes: [bad, good] }
@@ -25,7 +27,9 @@ describe(parseManifest.name, () => {
       versions: { specific: ['3', '1.4.0'] },
       labels: { stable: '3' },
       pinned: true,
+      batching: { mode: 'off', maxRows: 16, maxTokens: 4096, delayMs: 5, tolerance: 0.01 },
       execution: { threads: 2, instances: 3, hardTimeoutMs: 5000 },
+      cache: { ttlMs: 60_000 },
       deadlineMs: 800,
       text: {
         maxTokens: 64,

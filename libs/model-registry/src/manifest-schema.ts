@@ -7,6 +7,7 @@ import {
   integer,
   listOf,
   mapOf,
+  number,
   oneOf,
   record,
   scalar,
@@ -50,6 +51,12 @@ const COLUMN_KEYS = {
   ...INPUT_KEYS,
 } satisfies Record<string, Key<unknown>>;
 
+const DEFAULT_TTL_S = 300;
+
+const CACHE_KEYS = {
+  ttl_s: { read: integer(1, 86_400), takes: '1 to 86400', default: '300', says: 'Seconds that a result is kept.' },
+} satisfies Record<string, Key<unknown>>;
+
 /** Every key of `model.yaml`: the one source of its reading and of `docs/model-manifest.md`. */
 export const MANIFEST_KEYS = {
   task: {
@@ -79,6 +86,36 @@ export const MANIFEST_KEYS = {
     default: 'false',
     says: 'Load at start, never evict, and be ready only once it is loaded.',
   },
+  'batching.mode': {
+    read: oneOf(['auto', 'off'] as const),
+    takes: '`auto`, `off`',
+    default: '`auto`',
+    says: 'Whether rows of several requests may run together, where that changes no answer.',
+  },
+  'batching.max_rows': {
+    read: maxRows,
+    takes: '`auto`, 1 to 1024',
+    default: '`auto`',
+    says: 'Most rows that run together; `auto` finds the number that is fastest, up to 64.',
+  },
+  'batching.max_tokens': {
+    read: integer(1, 10_000_000),
+    takes: '1 to 10000000',
+    default: '16384',
+    says: 'Most tokens that run together, as estimated: rows times the longest. Text models only.',
+  },
+  'batching.delay_ms': {
+    read: integer(0, 1000),
+    takes: '0 to 1000',
+    default: '0',
+    says: 'Milliseconds that an incomplete batch may be held back for more, while an executor is idle and requests come fast.',
+  },
+  'batching.tolerance': {
+    read: number(0, 1),
+    takes: '0 to 1',
+    default: '0.0001',
+    says: 'How far an answer may be from what it would be alone, relative for numbers over 1; 0 wants equal bits.',
+  },
   'execution.threads': { read: integer(1, 64), takes: '1 to 64', default: '1', says: 'Threads of one run.' },
   'execution.instances': {
     read: instances,
@@ -91,6 +128,12 @@ export const MANIFEST_KEYS = {
     takes: '100 to 3600000',
     default: '30000',
     says: 'Milliseconds after which a run is killed together with its process.',
+  },
+  cache: {
+    read: cache,
+    takes: '`{ ttl_s: 1 to 86400 }`, `false`',
+    default: '`{ ttl_s: 300 }`',
+    says: 'Seconds that a result may be given again to an equal request; `false` for a model that answers equal requests differently.',
   },
   deadline_ms: {
     read: integer(1, 3_600_000),
@@ -187,11 +230,19 @@ export function toManifest(written: WrittenManifest): Manifest {
     versions: written.versions ?? { latest: 1 },
     labels: written.labels ?? {},
     pinned: written.pinned ?? false,
+    batching: {
+      mode: written['batching.mode'] ?? 'auto',
+      maxRows: written['batching.max_rows'] ?? 'auto',
+      maxTokens: written['batching.max_tokens'] ?? 16_384,
+      delayMs: written['batching.delay_ms'] ?? 0,
+      tolerance: written['batching.tolerance'] ?? 1e-4,
+    },
     execution: {
       threads: written['execution.threads'] ?? 1,
       instances: written['execution.instances'] ?? 'auto',
       hardTimeoutMs: written['execution.hard_timeout_ms'] ?? 30_000,
     },
+    cache: written.cache ?? { ttlMs: DEFAULT_TTL_S * 1000 },
     deadlineMs: written.deadline_ms,
     text: {
       maxTokens: written['text.max_tokens'],
@@ -277,6 +328,10 @@ function instances(value: unknown, at: string): number | 'auto' {
   return value === 'auto' ? value : integer(1, 64)(value, at);
 }
 
+function maxRows(value: unknown, at: string): number | 'auto' {
+  return value === 'auto' ? value : integer(1, 1024)(value, at);
+}
+
 function sha256(value: unknown, at: string): string {
   if (typeof value !== 'string' || !/^[0-9a-fA-F]{64}$/.test(value)) throw wrong(at, '64 hex digits, in quotes');
   return value.toLowerCase();
@@ -285,6 +340,12 @@ function sha256(value: unknown, at: string): string {
 function inputOptions(value: unknown, at: string): InputOptions {
   const found = fields(INPUT_KEYS, value, at);
   return { coerce: found.coerce, nullAsNan: found.null_as_nan, onNonFinite: found.on_non_finite };
+}
+
+function cache(value: unknown, at: string): Manifest['cache'] {
+  if (value === false) return false;
+  const { ttl_s = DEFAULT_TTL_S } = fields(CACHE_KEYS, value, at);
+  return { ttlMs: ttl_s * 1000 };
 }
 
 function column(value: unknown, at: string): ColumnSettings {

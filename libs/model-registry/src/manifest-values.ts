@@ -56,6 +56,14 @@ export function integer(min: number, max: number): Reader<number> {
   };
 }
 
+/** A number from `min` to `max`. */
+export function number(min: number, max: number): Reader<number> {
+  return (value, at) => {
+    if (typeof value !== 'number' || !(value >= min && value <= max)) throw wrong(at, `a number from ${min} to ${max}`);
+    return value;
+  };
+}
+
 /** A list whose items are read one by one. */
 export function listOf<T>(read: Reader<T>): Reader<readonly T[]> {
   return (value, at) => {

@@ -29,6 +29,18 @@ export interface Manifest {
   /** Version by label. */
   readonly labels: Readonly<Record<string, string>>;
   readonly pinned: boolean;
+  readonly batching: {
+    /** Whether rows of several requests may run together, where that changes no answer. */
+    readonly mode: 'auto' | 'off';
+    /** Most rows of one run; `auto` finds the number that is fastest. */
+    readonly maxRows: number | 'auto';
+    /** Most tokens of one run: its rows times its longest row, as estimated. Text models only. */
+    readonly maxTokens: number;
+    /** How long an incomplete batch may be held back while a process is idle, in milliseconds. */
+    readonly delayMs: number;
+    /** How far an answer may be from the one that it would be alone (relative over 1). */
+    readonly tolerance: number;
+  };
   readonly execution: {
     /** Threads of one run. */
     readonly threads: number;
@@ -36,6 +48,8 @@ export interface Manifest {
     readonly instances: number | 'auto';
     readonly hardTimeoutMs: number;
   };
+  /** How long results are kept; false: neither read nor kept. */
+  readonly cache: { readonly ttlMs: number } | false;
   /** Deadline of a request in milliseconds, when shorter than the server's. */
   readonly deadlineMs?: number;
   readonly text: {

@@ -1,6 +1,16 @@
 import { QuaysideError } from '@app/core';
-import type { ErrorCode, Tensor } from '@app/core';
-import type { Batch, BatchResult, Executor, ExecutorStatus, LoadedModel, TaskInput, TaskOutput } from '@app/inference';
+import type { Clock, ErrorCode, Tensor } from '@app/core';
+import type {
+  Batch,
+  BatchResult,
+  Executor,
+  ExecutorStatus,
+  LoadedModel,
+  Room,
+  TaskInput,
+  TaskOutput,
+  WorkSource,
+} from '@app/inference';
 import { versionKey } from '@app/model-registry';
 import type { ModelVersion } from '@app/model-registry';
 
@@ -34,12 +44,31 @@ export class FakeExecutor implements Executor {
   readonly unloads: ModelVersion[] = [];
   private readonly resident = new Map<string, LoadedModel>();
   private readonly running = new Set<Running>();
+  private readonly waiting = new Set<Running>();
   private readonly watchers = new Set<() => void>();
   private give: FakeAnswer = echo;
   private runFault: QuaysideError | undefined;
   private loadFault: QuaysideError | undefined;
   private hangs = false;
   private closed = false;
+  private source: WorkSource = { onFree: () => {}, hasWork: () => false };
+  private batching: LoadedModel['batching'] = { batchable: true, reason: 'Scripted by a test.' };
+  private time: { readonly clock: Clock; readonly ms: (batch: Batch) => number } | undefined;
+
+  /** Runs so many batches at once; others wait. */
+  constructor(private readonly concurrency = 1) {}
+
+  /** From now on a batch lasts for so long by the clock. */
+  lasts(clock: Clock, ms: (batch: Batch) => number): this {
+    this.time = { clock, ms };
+    return this;
+  }
+
+  /** Versions that are loaded from now on may not be batched. */
+  refuseBatching(reason = 'Scripted by a test.'): this {
+    this.batching = { batchable: false, reason };
+    return this;
+  }
 
   /** Answers this from now on, also where it failed before. */
   answer(give: FakeAnswer): this {
@@ -79,12 +108,13 @@ export class FakeExecutor implements Executor {
     for (const running of this.running) this.finish(running);
   }
 
-  /** Lets the processes of all hanging batches die: each runs once more, and fails with executor_crashed when that was it. */
+  /** Lets the processes of all hanging batches die: a batch of one call runs once more, if it is no suspect; others fail with executor_crashed. */
   crash(): void {
     for (const running of [...this.running]) {
+      const { calls, suspect = false } = running.batch;
       running.crashes += 1;
-      if (running.crashes === 1) this.begin(running);
-      else this.settle(running, () => running.reject(new QuaysideError('executor_crashed', 'It died twice.')));
+      if (running.crashes === 1 && calls.length === 1 && !suspect) this.begin(running);
+      else this.settle(running, () => running.reject(new QuaysideError('executor_crashed', 'It died.')));
     }
   }
 
@@ -107,35 +137,45 @@ export class FakeExecutor implements Executor {
     const key = versionKey(version);
     const held = this.resident.get(key);
     if (held) return held;
-    const loaded = { signature: version.signature, residentBytes: 1, loadMs: 0 };
+    const loaded = { signature: version.signature, residentBytes: 1, loadMs: 0, batching: this.batching };
     this.loads.push(version);
     this.resident.set(key, loaded);
     return loaded;
   }
 
   async run(batch: Batch): Promise<BatchResult> {
-    await this.load(batch.version);
+    if (this.closed || !this.resident.has(versionKey(batch.version))) await this.load(batch.version);
     if (batch.signal.aborted) throw clientClosed();
     return new Promise((resolve, reject) => {
       const running = { batch, resolve, reject, crashes: 0 };
-      batch.signal.addEventListener('abort', () => reject(clientClosed()), { once: true });
-      this.running.add(running);
-      this.begin(running);
+      batch.signal.addEventListener('abort', () => this.abort(running), { once: true });
+      this.waiting.add(running);
+      this.pump();
     });
+  }
+
+  room(version: ModelVersion): Room {
+    if (!this.resident.has(versionKey(version))) return 'absent';
+    return this.running.size + this.waiting.size < this.concurrency ? 'free' : 'busy';
+  }
+
+  serve(source: WorkSource): void {
+    this.source = source;
   }
 
   async unload(version: ModelVersion): Promise<void> {
     const key = versionKey(version);
-    while ([...this.running].some(({ batch }) => versionKey(batch.version) === key)) await this.nextEvent();
+    while ([...this.running, ...this.waiting].some(({ batch }) => versionKey(batch.version) === key))
+      await this.nextEvent();
     if (this.resident.delete(key)) this.unloads.push(version);
   }
 
   status(): ExecutorStatus {
     return {
       slots: this.closed ? [] : [{ state: 'idle', holds: [...this.resident.keys()], rssBytes: 0 }],
-      concurrency: 1,
+      concurrency: this.concurrency,
       running: this.running.size,
-      waiting: 0,
+      waiting: this.waiting.size,
       resident: [...this.resident].map(([key, { residentBytes }]) => ({ key, bytes: residentBytes, pinned: false })),
       restarts: 0,
     };
@@ -143,15 +183,34 @@ export class FakeExecutor implements Executor {
 
   async close(): Promise<void> {
     this.closed = true;
+    for (const { reject } of this.waiting) reject(shuttingDown());
+    this.waiting.clear();
     while (this.running.size > 0) await this.nextEvent();
     this.resident.clear();
+  }
+
+  private abort(running: Running): void {
+    this.waiting.delete(running);
+    running.reject(clientClosed());
+    this.tell();
+  }
+
+  private pump(): void {
+    for (const running of this.waiting) {
+      if (this.running.size >= this.concurrency) return;
+      this.waiting.delete(running);
+      this.running.add(running);
+      this.begin(running);
+    }
   }
 
   private begin(running: Running): void {
     this.batches.push(running.batch);
     running.batch.onStart?.();
     this.tell();
-    if (!this.hangs) queueMicrotask(() => this.finish(running));
+    if (this.hangs) return;
+    if (this.time) this.time.clock.setTimer(this.time.ms(running.batch), () => this.finish(running));
+    else queueMicrotask(() => this.finish(running));
   }
 
   private finish(running: Running): void {
@@ -167,6 +226,8 @@ export class FakeExecutor implements Executor {
     if (!this.running.delete(running)) return;
     answer();
     this.tell();
+    this.pump();
+    this.source.onFree();
   }
 
   private nextEvent(): Promise<void> {

@@ -51,6 +51,7 @@ export const HTTP_ERRORS = {
   shutting_down: overloaded,
   not_ready: overloaded,
   executor_crashed: { ...overloaded, retryable: false },
+  input_quarantined: { ...overloaded, retryable: false },
   inference_failed: modelError,
   non_finite_output: modelError,
   client_closed: { status: 499, type: 'internal_error', retryable: false },

@@ -71,6 +71,7 @@ const PREDICTION = [
   'overloaded',
   'deadline_exceeded',
   'executor_crashed',
+  'input_quarantined',
   'inference_failed',
   'non_finite_output',
 ] as const satisfies readonly ErrorCode[];

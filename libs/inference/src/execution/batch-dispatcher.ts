@@ -1,13 +1,13 @@
 import type { Clock } from '@app/core';
 import { versionKey } from '@app/model-registry';
-import type { Batch, BatchResult } from './executor';
+import type { ModelVersion } from '@app/model-registry';
+import type { Batch, BatchResult, Room } from './executor';
 import type { ModelLoader } from './model-loader';
 import type { PoisonList } from './poison-list';
-import { clientClosed, crashed, shuttingDown, tooSlow } from './refusals';
+import { clientClosed, crashed, quarantined, shuttingDown, tooSlow } from './refusals';
 import type { Slot } from './slot';
 import { SlotDeath } from './slot-death';
 import type { SlotPool } from './slot-pool';
-import { SlotState } from './slot-state';
 
 /** A batch on its way. */
 interface Job {
@@ -30,12 +30,14 @@ export interface BatchDispatcherOptions {
   readonly clock: Clock;
   /** CPUs for running batches. */
   readonly concurrency: number;
+  /** A batch has ended: a CPU or a process may be free. */
+  readonly onFree: () => void;
 }
 
 /**
  * Gives waiting batches to processes, first come, first served, but past those whose version has no free process: one
  * model never holds up another. A batch takes as many CPU tokens as its version has threads, so that what runs stays
- * within the quota. A batch whose process died runs once more, and only one such suspect runs at a time: a poisonous
+ * within the quota. A call whose process died runs once more, and only one such suspect runs at a time: a poisonous
  * input kills two processes at most, and is refused unseen for a while afterwards.
  */
 export class BatchDispatcher {
@@ -45,6 +47,8 @@ export class BatchDispatcher {
   /** Batches that run or wait, by version. */
   private readonly demand = new Map<string, number>();
   private readonly onceQuiet = new Map<string, (() => void)[]>();
+  private tokensTaken = 0;
+  private suspectRuns = false;
   private closed = false;
 
   constructor(private readonly options: BatchDispatcherOptions) {}
@@ -59,16 +63,37 @@ export class BatchDispatcher {
     return new Promise((resolve, reject) => {
       if (batch.signal.aborted) return reject(clientClosed());
       if (this.closed) return reject(shuttingDown());
-      if (this.options.poison.has(batch, this.options.clock.monotonicMs())) return reject(crashed(batch.version));
-      const tokens = Math.min(batch.version.manifest.execution.threads, this.options.concurrency);
+      if (this.options.poison.has(batch, this.options.clock.monotonicMs())) return reject(quarantined(batch.version));
+      const { version, suspect = false } = batch;
       const onAbort = (): void => this.abort(job);
-      const job: Job = { batch, key: versionKey(batch.version), tokens, resolve, reject, suspect: false, onAbort };
+      const job: Job = {
+        batch,
+        key: versionKey(version),
+        tokens: this.tokensOf(version),
+        resolve,
+        reject,
+        suspect,
+        onAbort,
+      };
       batch.signal.addEventListener('abort', onAbort, { once: true });
       this.options.loader.touch(job.key);
       this.waiting.add(job);
       this.demand.set(job.key, (this.demand.get(job.key) ?? 0) + 1);
       this.pump();
     });
+  }
+
+  /**
+   * How a batch of the version would fare now. One that needs several CPUs may come when one is free: it waits here for
+   * the others, and nobody overtakes it, or it would never run.
+   */
+  room(version: ModelVersion): Room {
+    const key = versionKey(version);
+    const slot = this.options.pool.idleHolder(key);
+    if (!slot && !this.options.loader.isHeld(key)) return 'absent';
+    if (slot && this.waiting.size === 0 && this.tokensTaken < this.options.concurrency) return 'free';
+    if (!slot) this.extend(version);
+    return 'busy';
   }
 
   /** Whether batches of the version run or wait. */
@@ -90,13 +115,14 @@ export class BatchDispatcher {
 
   /** Starts what can start now, and has loaded what is missing; called whenever a process may have become idle. */
   pump(): void {
+    if (this.waiting.size === 0) return;
     const stuck = new Set<string>();
     for (const job of [...this.waiting]) {
       // What is called below may settle or start others.
-      if (stuck.has(job.key) || !this.waiting.has(job) || (job.suspect && this.suspectRuns())) continue;
-      const slot = this.freeSlot(job.key);
+      if (stuck.has(job.key) || !this.waiting.has(job) || (job.suspect && this.suspectRuns)) continue;
+      const slot = this.options.pool.idleHolder(job.key);
       // No one overtakes a batch that only lacks tokens, or one that needs many would never run.
-      if (slot && job.tokens > this.freeTokens()) return;
+      if (slot && this.tokensTaken + job.tokens > this.options.concurrency) return;
       if (slot) this.start(job, slot);
       else stuck.add(job.key);
       if (!slot) this.want(job);
@@ -114,6 +140,8 @@ export class BatchDispatcher {
   private start(job: Job, slot: Slot): void {
     this.waiting.delete(job);
     this.running.add(job);
+    this.tokensTaken += job.tokens;
+    if (job.suspect) this.suspectRuns = true;
     job.batch.onStart?.();
     slot.run(job.batch).then(
       (result) => this.settle(job, () => job.resolve(result)),
@@ -121,13 +149,20 @@ export class BatchDispatcher {
     );
   }
 
+  private stop(job: Job): void {
+    if (!this.running.delete(job)) return;
+    this.tokensTaken -= job.tokens;
+    if (job.suspect) this.suspectRuns = false;
+  }
+
   private failed(job: Job, error: unknown): void {
     if (!(error instanceof SlotDeath)) return this.settle(job, () => job.reject(error));
     if (error.deathCause === 'hard_timeout') return this.settle(job, () => job.reject(tooSlow(job.batch.version)));
     if (job.suspect) return this.condemn(job, error);
     if (this.closed) return this.settle(job, () => job.reject(shuttingDown()));
+    if (job.batch.calls.length > 1) return this.settle(job, () => job.reject(crashed(job.batch.version)));
+    this.stop(job);
     job.suspect = true;
-    this.running.delete(job);
     if (job.batch.signal.aborted) return this.settle(job, () => job.reject(clientClosed()));
     this.waiting = new Set([job, ...this.waiting]);
     this.pump();
@@ -147,11 +182,12 @@ export class BatchDispatcher {
 
   private settle(job: Job, answer: () => void): void {
     this.waiting.delete(job);
-    this.running.delete(job);
+    this.stop(job);
     job.batch.signal.removeEventListener('abort', job.onAbort);
     answer();
     this.lowerDemand(job.key);
     this.pump();
+    this.options.onFree();
   }
 
   private lowerDemand(key: string): void {
@@ -165,28 +201,19 @@ export class BatchDispatcher {
 
   /** No process is free for the batch: its version is loaded, or one more copy of it. */
   private want({ batch: { version }, key }: Job): void {
+    const { loader } = this.options;
+    if (loader.isHeld(key)) return this.extend(version);
+    loader.load(version).catch((error: unknown) => this.refuse(key, error));
+  }
+
+  private extend(version: ModelVersion): void {
     const { loader, concurrency } = this.options;
-    if (!loader.isHeld(key)) {
-      loader.load(version).catch((error: unknown) => this.refuse(key, error));
-      return;
-    }
     const { instances, threads } = version.manifest.execution;
     const most = instances === 'auto' ? Math.max(1, Math.floor(concurrency / threads)) : instances;
-    if (this.freeTokens() > 0) loader.extend(version, most);
+    if (this.tokensTaken < concurrency) loader.extend(version, most);
   }
 
-  /** Of the idle processes that hold the version the one that ran last, so that the others stay cold. */
-  private freeSlot(key: string): Slot | undefined {
-    return this.options.pool.slots
-      .filter((slot) => slot.state === SlotState.Idle && slot.holds.has(key))
-      .sort((a, b) => b.lastBatchAtMs - a.lastBatchAtMs)[0];
-  }
-
-  private freeTokens(): number {
-    return [...this.running].reduce((free, job) => free - job.tokens, this.options.concurrency);
-  }
-
-  private suspectRuns(): boolean {
-    return [...this.running].some((job) => job.suspect);
+  private tokensOf({ manifest }: ModelVersion): number {
+    return Math.min(manifest.execution.threads, this.options.concurrency);
   }
 }

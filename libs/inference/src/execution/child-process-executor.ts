@@ -8,7 +8,7 @@ import type { StartChild } from './child-process';
 import { cpuQuota, memoryLimitBytes } from './cpu-quota';
 import { CrashBreaker } from './crash-policy';
 import { Executor } from './executor';
-import type { Batch, BatchResult, ExecutorStatus, LoadedModel } from './executor';
+import type { Batch, BatchResult, ExecutorStatus, LoadedModel, Room, WorkSource } from './executor';
 import { EXECUTOR_TIMINGS } from './executor-options';
 import type { ChildProcessExecutorOptions } from './executor-options';
 import { ModelLoader } from './model-loader';
@@ -40,6 +40,7 @@ export class ChildProcessExecutor extends Executor {
   private readonly versions = new Map<string, ModelVersion>();
   private closing: Promise<void> | undefined;
   private pumping = false;
+  private source: WorkSource = { onFree: () => {}, hasWork: () => false };
 
   constructor(options: ChildProcessExecutorOptions) {
     super();
@@ -69,7 +70,7 @@ export class ChildProcessExecutor extends Executor {
       clock,
       timings,
       limits: { maxCached: options.maxCached ?? MAX_CACHED, budgetBytes },
-      isInDemand: (key) => this.dispatcher.isInDemand(key),
+      isInDemand: (key) => this.dispatcher.isInDemand(key) || this.source.hasWork(key),
       report,
       log,
       onChange: () => this.pump(),
@@ -80,6 +81,7 @@ export class ChildProcessExecutor extends Executor {
       poison: new PoisonList(timings.poisonMs),
       clock,
       concurrency: this.concurrency,
+      onFree: () => this.source.onFree(),
     });
   }
 
@@ -94,6 +96,14 @@ export class ChildProcessExecutor extends Executor {
     if (pausedMs > 0) throw unavailable(batch.version, pausedMs);
     this.versions.set(key, batch.version);
     return this.dispatcher.run(batch);
+  }
+
+  override room(version: ModelVersion): Room {
+    return this.dispatcher.room(version);
+  }
+
+  override serve(source: WorkSource): void {
+    this.source = source;
   }
 
   override async unload(version: ModelVersion): Promise<void> {
@@ -140,6 +150,7 @@ export class ChildProcessExecutor extends Executor {
     } finally {
       this.pumping = false;
     }
+    this.source.onFree();
   }
 
   private onDeath(slot: Slot, cause: DeathCause, doing: string | undefined): void {

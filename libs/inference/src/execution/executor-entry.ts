@@ -4,8 +4,9 @@ import { Worker } from 'node:worker_threads';
 import { isQuaysideError } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { InferenceSession } from 'onnxruntime-node';
+import { checkBatching } from '../tasks/batch-check';
 import { taskOf } from '../tasks/tasks';
-import type { OpenModel, TaskInput } from '../tasks/task';
+import type { OpenModel } from '../tasks/task';
 import { OnnxEngineSession } from './engine-session';
 import type { NativeSession } from './engine-session';
 import { FrameChannel } from './frame-channel';
@@ -89,20 +90,22 @@ async function dispatch({ type, id, meta, payload }: Frame): Promise<void> {
   throw new Error(`An executor does not take a ${type} frame.`);
 }
 
-async function load(id: number, { key, version }: LoadQuestion): Promise<void> {
+async function load(id: number, { key, version, probe }: LoadQuestion): Promise<void> {
   const startedAt = performance.now();
   const rssBefore = process.memoryUsage.rss();
   const entry = await open(version);
   opened.set(key, entry);
-  const report = (warm: boolean, debug?: string): void => {
+  const report = (warm: boolean, found: Pick<LoadedAnswer, 'batching' | 'debug'> = {}): void => {
     const rssBytes = process.memoryUsage.rss();
     const loadMs = performance.now() - startedAt;
     const { signature } = new OnnxEngineSession(asNative(entry.session));
-    const loaded: LoadedAnswer = { warm, signature, loadMs, rssBytes, grownBytes: rssBytes - rssBefore, debug };
+    const loaded: LoadedAnswer = { warm, signature, loadMs, rssBytes, grownBytes: rssBytes - rssBefore, ...found };
     channel.send({ type: 'loaded', id, meta: loaded });
   };
   report(false);
-  report(true, await warmUp(entry.model));
+  const debug = await warmUp(entry.model);
+  const batching = probe ? await checkBatching(entry.model, version.manifest.batching.tolerance) : undefined;
+  report(true, { batching, debug });
 }
 
 /** Opens the files that were recorded and no others: a file that changes on the way is refused. */
@@ -138,7 +141,7 @@ async function createSession({ files, manifest }: ModelVersion): Promise<Inferen
 /** A model may refuse a sample that was made up from its shapes alone; that does not make it unfit. Gives its words. */
 async function warmUp(model: OpenModel): Promise<string | undefined> {
   try {
-    await model.execute(model.sample());
+    await model.execute([model.sample()]);
     return undefined;
   } catch (error) {
     if (isQuaysideError(error)) return `warm-up failed: ${describe(error).debug}`;
@@ -159,24 +162,10 @@ async function unload(id: number, { key }: UnloadQuestion): Promise<void> {
 async function run(id: number, { key, calls }: RunQuestion, payload: Uint8Array): Promise<void> {
   const entry = opened.get(key);
   if (!entry) throw new Error(`No version is open under ${key}.`);
-  const { heads, parts, ...spent } = await execute(entry.model, unpackCalls(calls, payload));
-  channel.send({ type: 'result', id, meta: { outputs: heads, ...spent } satisfies RunAnswer, parts });
-}
-
-async function execute(model: OpenModel, calls: readonly TaskInput[]) {
-  const spent = { inputMs: 0, inferMs: 0, outputMs: 0 };
-  const heads: RunAnswer['outputs'][number][] = [];
-  const parts: Uint8Array[] = [];
-  for (const call of calls) {
-    const done = await model.execute(call);
-    const packed = packTensors(done.output);
-    heads.push(packed.heads);
-    parts.push(...packed.parts);
-    spent.inputMs += done.inputMs;
-    spent.inferMs += done.inferMs;
-    spent.outputMs += done.outputMs;
-  }
-  return { heads, parts, ...spent };
+  const { outputs, ...spent } = await entry.model.execute(unpackCalls(calls, payload));
+  const packed = outputs.map(packTensors);
+  const meta: RunAnswer = { outputs: packed.map(({ heads }) => heads), ...spent };
+  channel.send({ type: 'result', id, meta, parts: packed.flatMap(({ parts }) => parts) });
 }
 
 function describe(error: unknown): ErrorAnswer {

@@ -1,6 +1,7 @@
 import type { Signature } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
-import type { TaskInput, TaskOutput } from '../tasks/task';
+import type { BatchVerdict } from '../tasks/batch-check';
+import type { Executed, TaskInput } from '../tasks/task';
 
 /** Calls that run together on one process. */
 export interface Batch {
@@ -11,17 +12,25 @@ export interface Batch {
   readonly traceparent: string;
   /** Called once, when a process begins to run the batch; again if it is retried. */
   readonly onStart?: () => void;
+  /** Its call was in a batch whose process died. It runs while no other suspect does, and is not tried again. */
+  readonly suspect?: boolean;
 }
 
-/** What a batch gave: one output per call, in order. Durations are in milliseconds, measured in the process that ran it. */
-export interface BatchResult {
-  readonly outputs: readonly TaskOutput[];
-  /** Encoding, such as tokenising. */
-  readonly inputMs: number;
-  /** The engine's own run. */
-  readonly inferMs: number;
-  /** Decoding, such as pooling or softmax. */
-  readonly outputMs: number;
+/** What a batch gave, measured in the process that ran it. */
+export type BatchResult = Executed;
+
+/**
+ * How a batch of a version would fare now: it would begin at once (`free`), wait for a process that holds the version
+ * (`busy`), or wait for a load (`absent`).
+ */
+export type Room = 'free' | 'busy' | 'absent';
+
+/** Who has batches for an executor. */
+export interface WorkSource {
+  /** A process may have become free. */
+  onFree(): void;
+  /** Whether work waits for the version of this key, so that it must stay in memory. */
+  hasWork(key: string): boolean;
 }
 
 /** A version that can run. */
@@ -31,6 +40,8 @@ export interface LoadedModel {
   /** How much memory one copy took, in bytes. */
   readonly residentBytes: number;
   readonly loadMs: number;
+  /** Whether rows of several calls may run together; found when its contents were first opened. */
+  readonly batching: BatchVerdict;
 }
 
 /** One process of the pool, as seen from outside. */
@@ -68,11 +79,20 @@ export abstract class Executor {
   abstract load(version: ModelVersion): Promise<LoadedModel>;
   /**
    * Runs the batch on a process that holds the version, and loads it there first if none does. Takes ownership of the
-   * batch's buffers. A batch whose process dies is run once more, on another.
-   * Throws what the task throws, inference_failed, executor_crashed, deadline_exceeded (the model's hard timeout),
-   * model_unavailable (crash loop), model_load_failed, model_capacity, client_closed (the signal), shutting_down.
+   * batch's buffers. A batch of one call whose process dies is run once more, on another; one of several fails with
+   * executor_crashed at once, since only its caller knows who still waits: each call may be run again as a suspect.
+   * Throws what the task throws, inference_failed, executor_crashed, input_quarantined (one of the calls killed two
+   * processes lately), deadline_exceeded (the model's hard timeout), model_unavailable (crash loop), model_load_failed,
+   * model_capacity, client_closed (the signal), shutting_down.
    */
   abstract run(batch: Batch): Promise<BatchResult>;
+  /**
+   * How a batch of the version would fare now. Where it is `busy`, a further copy is loaded if there is a process and
+   * memory for one.
+   */
+  abstract room(version: ModelVersion): Room;
+  /** Sets who is told whenever a process may have become free, and asked whose version must stay. */
+  abstract serve(source: WorkSource): void;
   /** Waits for the version's running batches, then frees its memory. Unknown versions are fine. */
   abstract unload(version: ModelVersion): Promise<void>;
   /** How many processes are healthy and busy, and what each holds; no I/O. */

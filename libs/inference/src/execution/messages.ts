@@ -1,5 +1,6 @@
 import type { ErrorCode, ErrorDetail, NamedTensors, Signature, Tensor } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
+import type { BatchVerdict } from '../tasks/batch-check';
 import type { TaskInput } from '../tasks/task';
 import { aligned } from './frames';
 
@@ -26,6 +27,8 @@ export interface Hello {
 export interface LoadQuestion {
   readonly key: string;
   readonly version: ModelVersion;
+  /** Whether to find out if its rows may run together. */
+  readonly probe: boolean;
 }
 
 /** `loaded`, sent twice: when the version is open, and when it has run once (`warm`). */
@@ -36,6 +39,8 @@ export interface LoadedAnswer {
   /** What the process holds now, and by how much that grew with the version. */
   readonly rssBytes: number;
   readonly grownBytes: number;
+  /** Whether its rows may run together, where that was asked. */
+  readonly batching?: BatchVerdict;
   /** Why the warm-up failed, where it did; for the debug log. */
   readonly debug?: string;
 }

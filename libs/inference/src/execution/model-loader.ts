@@ -2,16 +2,17 @@ import { QuaysideError } from '@app/core';
 import type { Clock } from '@app/core';
 import { versionKey } from '@app/model-registry';
 import type { ModelVersion, VersionReport } from '@app/model-registry';
+import type { BatchVerdict } from '../tasks/batch-check';
 import type { CrashBreaker } from './crash-policy';
 import type { LoadedModel } from './executor';
 import type { ExecutorTimings } from './executor-options';
-import type { Prober } from './probe';
+import type { Prober, Verdict } from './probe';
 import { noRoom, shuttingDown, unavailable } from './refusals';
 import { expectedBytes, planRoom } from './residency';
 import type { ResidencyLimits } from './residency';
 import { ResidentAccount } from './resident-account';
 import type { Entry } from './resident-account';
-import type { Slot } from './slot';
+import type { OpenedModel, Slot } from './slot';
 import { SlotDeath, loadFailure } from './slot-death';
 import type { SlotPool } from './slot-pool';
 import { SlotState } from './slot-state';
@@ -47,6 +48,8 @@ export class ModelLoader {
   private readonly account = new ResidentAccount();
   private readonly loads = new Map<string, Promise<LoadedModel>>();
   private readonly leaving = new Map<string, Promise<void>>();
+  /** Of every version that was loaded since the start: they are few and small. */
+  private readonly verdicts = new Map<string, BatchVerdict>();
   private readonly copying = new Set<string>();
   private readonly turns: SlotTurns;
   private readonly announced = new Map<string, number>();
@@ -61,7 +64,8 @@ export class ModelLoader {
     const key = versionKey(version);
     if (this.closed) return Promise.reject(shuttingDown());
     const held = this.modelOf(key);
-    if (held && !this.leaving.has(key)) return Promise.resolve(held);
+    const verdict = this.verdicts.get(key);
+    if (held && verdict && !this.leaving.has(key)) return Promise.resolve({ ...held, batching: verdict });
     const current = this.loads.get(key);
     if (current) return current;
     const load = this.bring(version).finally(() => {
@@ -155,11 +159,12 @@ export class ModelLoader {
     if (pausedMs > 0) throw unavailable(version, pausedMs);
     await this.leaving.get(key);
     const engine = await pool.engineVersion();
-    const verdict = breaker.isOpen(key) ? undefined : await prober.find(version, engine);
+    const known = breaker.isOpen(key) ? undefined : await prober.find(version, engine);
     try {
-      await this.makeRoom(version, verdict?.residentBytes ?? expectedBytes(version.files.all));
-      if (!verdict) await this.probe(version, engine);
-      return await this.open(version);
+      await this.makeRoom(version, known?.residentBytes ?? expectedBytes(version.files.all));
+      const { batching } = known ?? (await this.probe(version, engine));
+      this.verdicts.set(key, batching);
+      return { ...(await this.open(version)), batching };
     } catch (error) {
       if (this.isHeld(key)) await this.release(key);
       else this.account.remove(key);
@@ -167,11 +172,12 @@ export class ModelLoader {
     }
   }
 
-  private async probe(version: ModelVersion, engine: string): Promise<void> {
+  private async probe(version: ModelVersion, engine: string): Promise<Verdict> {
     this.announce(version, 'probing');
-    const { residentBytes } = await this.options.prober.probe(version, engine);
+    const verdict = await this.options.prober.probe(version, engine);
     this.options.breaker.passed(versionKey(version));
-    await this.makeRoom(version, residentBytes);
+    await this.makeRoom(version, verdict.residentBytes);
+    return verdict;
   }
 
   /** Makes an entry for the version, after those that must go for it have gone. */
@@ -190,24 +196,24 @@ export class ModelLoader {
   }
 
   /** Opens the version in a process; one that dies of it, or is killed meanwhile, is replaced by another once. */
-  private async open(version: ModelVersion): Promise<LoadedModel> {
+  private async open(version: ModelVersion): Promise<OpenedModel> {
     this.announce(version, 'loading');
     const first = await this.openOnce(version).catch((error: unknown) => error);
     const again = isChance(first) && !this.options.breaker.isOpen(versionKey(version));
     const loaded = again ? await this.openOnce(version) : first;
     if (loaded instanceof Error) throw loaded;
-    const model = loaded as LoadedModel;
+    const model = loaded as OpenedModel;
     await this.makeRoom(version, model.residentBytes);
     const { instances } = version.manifest.execution;
     if (instances !== 'auto') this.extend(version, instances);
     return model;
   }
 
-  private openOnce(version: ModelVersion): Promise<LoadedModel> {
+  private openOnce(version: ModelVersion): Promise<OpenedModel> {
     const key = versionKey(version);
     return this.turns.take({
       choose: () => this.turns.coldest(key),
-      begin: (slot) => slot.load(version, () => this.announce(version, 'warming')),
+      begin: (slot) => slot.load(version, { onOpen: () => this.announce(version, 'warming') }),
       isVoid: () => this.closed,
       otherwise: () => Promise.reject(shuttingDown()),
     });
@@ -277,7 +283,7 @@ export class ModelLoader {
     return this.loads.has(key) || this.copying.has(key) || this.options.isInDemand(key);
   }
 
-  private modelOf(key: string): LoadedModel | undefined {
+  private modelOf(key: string): OpenedModel | undefined {
     return this.options.pool.slots.find((slot) => slot.holds.has(key))?.holds.get(key);
   }
 

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import { versionKey } from '@app/model-registry';
+import type { ModelVersion } from '@app/model-registry';
+import type { TaskInput } from '../tasks/task';
 import type { Batch } from './executor';
 
 /** A batch's question: what is asked of which version. */
@@ -14,25 +16,23 @@ export class PoisonList {
 
   constructor(private readonly keepMs: number) {}
 
-  /** Remembers a question from now on. */
-  add(question: Question, nowMs: number): void {
-    this.untilMs.set(hashOf(question), nowMs + this.keepMs);
+  /** Remembers each call of a question from now on. */
+  add({ version, calls }: Question, nowMs: number): void {
+    for (const call of calls) this.untilMs.set(hashOf(version, call), nowMs + this.keepMs);
   }
 
-  /** Whether the question killed its processes lately. */
-  has(question: Question, nowMs: number): boolean {
+  /** Whether a call of the question killed its processes lately. */
+  has({ version, calls }: Question, nowMs: number): boolean {
+    if (this.untilMs.size === 0) return false;
     for (const [hash, untilMs] of this.untilMs) if (untilMs <= nowMs) this.untilMs.delete(hash);
-    return this.untilMs.size > 0 && this.untilMs.has(hashOf(question));
+    return this.untilMs.size > 0 && calls.some((call) => this.untilMs.has(hashOf(version, call)));
   }
 }
 
-function hashOf({ version, calls }: Question): string {
-  const hash = createHash('sha256').update(versionKey(version));
-  for (const { tensors, ...rest } of calls) {
-    hash.update(JSON.stringify(rest));
-    for (const [name, { dtype, shape, bytes }] of Object.entries(tensors)) {
-      hash.update(JSON.stringify([name, dtype, shape, bytes.byteLength])).update(bytes);
-    }
+function hashOf(version: ModelVersion, { tensors, ...rest }: TaskInput): string {
+  const hash = createHash('sha256').update(versionKey(version)).update(JSON.stringify(rest));
+  for (const [name, { dtype, shape, bytes }] of Object.entries(tensors)) {
+    hash.update(JSON.stringify([name, dtype, shape, bytes.byteLength])).update(bytes);
   }
   return hash.digest('hex');
 }

@@ -2,6 +2,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Timer } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
+import type { BatchVerdict } from '../tasks/batch-check';
 import { memoryOf } from './child-process';
 import type { StartChild } from './child-process';
 import type { ExecutorTimings } from './executor-options';
@@ -13,6 +14,8 @@ import { SlotState } from './slot-state';
 export interface Verdict {
   /** How much memory one copy took, in bytes. */
   readonly residentBytes: number;
+  /** Whether its rows may run together. */
+  readonly batching: BatchVerdict;
 }
 
 /** What probing needs. */
@@ -40,24 +43,28 @@ export class Prober {
   /** What an earlier probe found, if there was one. */
   async find(version: ModelVersion, engine: string): Promise<Verdict | undefined> {
     try {
-      const { residentBytes } = JSON.parse(await readFile(this.pathOf(version, engine), 'utf8')) as Verdict;
-      return Number.isFinite(residentBytes) ? { residentBytes } : undefined;
+      const kept = JSON.parse(await readFile(this.pathOf(version, engine), 'utf8')) as Verdict;
+      const { batchable, reason } = kept.batching;
+      const isWhole =
+        Number.isFinite(kept.residentBytes) && typeof batchable === 'boolean' && typeof reason === 'string';
+      return isWhole ? kept : undefined;
     } catch {
       return undefined;
     }
   }
 
-  /** Loads the version in a throwaway process and runs it once. Throws model_load_failed. */
+  /** Loads the version in a throwaway process and runs it a few times. Throws model_load_failed. */
   async probe(version: ModelVersion, engine: string): Promise<Verdict> {
     const slot = await this.startSlot();
     const watch = this.watchMemory(slot);
     try {
       // It may have died before this line had its turn.
       if (slot.state !== SlotState.Idle) throw new SlotDeath('crashed');
-      const { residentBytes } = await slot.load(version);
+      const { residentBytes, batching } = await slot.load(version, { probe: true });
+      if (!batching) throw new SlotDeath('broken_stream');
       if (memoryOf(slot.pid).peakBytes > this.options.processLimitBytes) throw new SlotDeath('memory');
-      await this.keep(this.pathOf(version, engine), { residentBytes });
-      return { residentBytes };
+      await this.keep(this.pathOf(version, engine), { residentBytes, batching });
+      return { residentBytes, batching };
     } catch (error) {
       throw loadFailure(error);
     } finally {

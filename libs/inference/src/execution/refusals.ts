@@ -36,3 +36,9 @@ export function crashed({ model, version }: ModelVersion): QuaysideError {
   const message = `The process that ran model "${model}" version ${version} died, and so did the one that retried.`;
   return new QuaysideError('executor_crashed', message);
 }
+
+/** What to throw for a batch with a call that killed two processes lately. */
+export function quarantined({ model, version }: ModelVersion): QuaysideError {
+  const message = `This input killed two processes of model "${model}" version ${version} lately; it is not tried again for a while.`;
+  return new QuaysideError('input_quarantined', message);
+}

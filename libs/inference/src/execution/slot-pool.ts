@@ -61,6 +61,16 @@ export class SlotPool {
     return this.all.filter((slot) => slot.isAlive);
   }
 
+  /** Of the idle processes that hold the version the one that ran last, so that the others stay cold. */
+  idleHolder(key: string): Slot | undefined {
+    let found: Slot | undefined;
+    for (const { slot } of this.places) {
+      if (slot?.state !== SlotState.Idle || !slot.holds.has(key)) continue;
+      if (!found || slot.lastBatchAtMs > found.lastBatchAtMs) found = slot;
+    }
+    return found;
+  }
+
   /** Every process that is there, also those that are about to go. */
   get all(): readonly Slot[] {
     return this.places.flatMap(({ slot }) => slot ?? []);

@@ -136,7 +136,7 @@ describe(Slot.name, () => {
   it('holds a version from its load to its release', async () => {
     const stage = new Stage().greet();
     const opened = jest.fn();
-    const load = stage.slot.load(VERSION, opened);
+    const load = stage.slot.load(VERSION, { onOpen: opened });
     expect(stage.slot).toMatchObject({ state: 'loading', doing: KEY });
     stage.answer('loaded', { ...LOADED, warm: false });
     expect(opened).toHaveBeenCalledTimes(1);

@@ -40,6 +40,16 @@ export interface SlotOptions {
   readonly events: SlotEvents;
 }
 
+/** A version that a process opened; whether its rows may run together is known where it was probed. */
+export type OpenedModel = Omit<LoadedModel, 'batching'> & Partial<Pick<LoadedModel, 'batching'>>;
+
+/** How a version is opened. */
+interface LoadOptions {
+  readonly onOpen?: () => void;
+  /** Whether to find out if its rows may run together. */
+  readonly probe?: boolean;
+}
+
 /** A question under way. */
 interface Pending {
   readonly id: number;
@@ -70,7 +80,7 @@ export class Slot {
   private timer: Timer | undefined;
   private lastId = 0;
   private cause: DeathCause = 'crashed';
-  private readonly held = new Map<string, LoadedModel>();
+  private readonly held = new Map<string, OpenedModel>();
   private readonly child: ExecutorChild;
   private readonly dead = Promise.withResolvers<void>();
   private hello: Hello | undefined;
@@ -99,7 +109,7 @@ export class Slot {
   }
 
   /** Versions that it holds, by key. */
-  get holds(): ReadonlyMap<string, LoadedModel> {
+  get holds(): ReadonlyMap<string, OpenedModel> {
     return this.held;
   }
 
@@ -119,19 +129,19 @@ export class Slot {
   }
 
   /** Opens a version and warms it up; `onOpen` is called between the two. Throws model_load_failed, SlotDeath. */
-  load(version: ModelVersion, onOpen: () => void = () => {}): Promise<LoadedModel> {
+  load(version: ModelVersion, { onOpen = () => {}, probe = false }: LoadOptions = {}): Promise<OpenedModel> {
     const key = versionKey(version);
     return this.ask({
-      frame: { type: 'load', meta: { key, version } satisfies LoadQuestion },
+      frame: { type: 'load', meta: { key, version, probe } satisfies LoadQuestion },
       state: SlotState.Loading,
       doing: key,
       limitMs: this.options.timings.loadMs,
       tooLate: 'load_timeout',
       read: ({ meta }) => {
-        const { warm, signature, grownBytes, rssBytes, loadMs, debug } = meta as LoadedAnswer;
+        const { warm, signature, grownBytes, rssBytes, loadMs, batching, debug } = meta as LoadedAnswer;
         if (debug !== undefined) this.options.events.onDebug(debug);
         if (!warm) return void onOpen();
-        const model = { signature, residentBytes: Math.max(0, grownBytes), loadMs };
+        const model = { signature, residentBytes: Math.max(0, grownBytes), loadMs, batching };
         this.rssBytes = rssBytes;
         this.held.set(key, model);
         return model;

@@ -1,26 +1,38 @@
 import { tensorOf } from '@app/core';
 import type { TaskInput } from '../tasks/task';
+import { DEFAULT_MANIFEST, type Manifest, type ModelVersion } from '@app/model-registry';
 import { FakeExecutor, ManualClock, aModelVersion } from '@app/testing';
 import * as fc from 'fast-check';
 import { ModelScheduler, type ScheduledCall, type SchedulerOptions } from './model-scheduler';
 
-const version = aModelVersion({ model: 'iris' });
+const version = versionOf('iris');
 
-function buildScheduler(options: Partial<SchedulerOptions> = {}) {
-  const executor = new FakeExecutor();
+function versionOf(model: string, batching: Partial<Manifest['batching']> = {}): ModelVersion {
+  const manifest = { ...DEFAULT_MANIFEST, batching: { ...DEFAULT_MANIFEST.batching, ...batching } };
+  return aModelVersion({ model, manifest });
+}
+
+function buildScheduler({ concurrency = 1, ...options }: Partial<SchedulerOptions> & { concurrency?: number } = {}) {
+  const executor = new FakeExecutor(concurrency);
   const clock = new ManualClock();
   const scheduler = new ModelScheduler(executor, clock, {
     queueLimitRows: 100,
     queueLimitBytes: 1024,
-    pieceRows: 8,
     ...options,
   });
   return { executor, clock, scheduler };
 }
 
+interface CallParts {
+  readonly deadlineAtMs?: number;
+  readonly client?: AbortController;
+  readonly of?: ModelVersion;
+  readonly priority?: ScheduledCall['priority'];
+}
+
 function aCall(
   values: readonly number[] = [1],
-  { deadlineAtMs = 1000, client = new AbortController() } = {},
+  { deadlineAtMs = 1000, client = new AbortController(), of = version, priority }: CallParts = {},
 ): ScheduledCall {
   const input: TaskInput = {
     rows: values.length,
@@ -29,7 +41,8 @@ function aCall(
     parameters: {},
     outputs: [],
   };
-  return { version, input, context: { requestId: 'r-1', traceparent: '', deadlineAtMs, signal: client.signal } };
+  const context = { requestId: 'r-1', traceparent: '', deadlineAtMs, signal: client.signal };
+  return { version: of, input, context, priority };
 }
 
 describe(ModelScheduler.name, () => {
@@ -41,8 +54,8 @@ describe(ModelScheduler.name, () => {
   });
 
   it('cuts a large call into pieces and joins their outputs in order', async () => {
-    const { scheduler, executor } = buildScheduler({ pieceRows: 2 });
-    const call = aCall([1, 2, 3, 4, 5]);
+    const { scheduler, executor } = buildScheduler();
+    const call = aCall([1, 2, 3, 4, 5], { of: versionOf('iris', { maxRows: 2 }) });
     await expect(scheduler.submit(call)).resolves.toMatchObject({ output: { y: call.input.tensors.x } });
     expect(executor.batches.map((batch) => batch.calls[0]?.rows)).toEqual([2, 2, 1]);
   });
@@ -82,9 +95,10 @@ describe(ModelScheduler.name, () => {
   });
 
   it('does not begin the rest of a call whose deadline has passed', async () => {
-    const { scheduler, executor, clock } = buildScheduler({ pieceRows: 1 });
+    const { scheduler, executor, clock } = buildScheduler();
+    const of = versionOf('iris', { maxRows: 1 });
     executor.hang();
-    const running = scheduler.submit(aCall([1, 2, 3], { deadlineAtMs: 500 }));
+    const running = scheduler.submit(aCall([1, 2, 3], { of, deadlineAtMs: 500 }));
     const settled = expect(running).rejects.toMatchObject({ code: 'deadline_exceeded' });
     await executor.hasStarted(1);
     await clock.advance(500);
@@ -134,7 +148,7 @@ describe(ModelScheduler.name, () => {
           maxLength: 12,
         }),
         async (plan) => {
-          const { scheduler, executor } = buildScheduler({ pieceRows: 4, queueLimitBytes: 10_000 });
+          const { scheduler, executor } = buildScheduler({ queueLimitBytes: 10_000 });
           executor.hang();
           const calls = plan.map(({ rows, leaves }, index) => {
             const client = new AbortController();

@@ -1,22 +1,29 @@
-import { type CallContext, type Clock, QuaysideError } from '@app/core';
+import { type CallContext, type Clock, QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { BatchResult, Executor } from '../execution/executor';
 import type { TaskInput, TaskOutput } from '../tasks/task';
-import { joinPieces, splitCall } from './pieces';
+import { taskOf } from '../tasks/tasks';
+import { type Priority, admit, decideBatch, pickQueue, retryAfter } from './batch-policy';
+import { type CallQueue, type Piece, type QueuedCall, type RunningBatch, mayRerun } from './call-queue';
+import { joinPieces } from './pieces';
+import { type RunShape, runShapeOf } from './run-shape';
+import { VersionLoad, type VersionStatistics } from './version-load';
 
 /** One call for one version, with its input already made tensors. */
 export interface ScheduledCall {
   readonly version: ModelVersion;
   readonly input: TaskInput;
   readonly context: CallContext;
+  /** Default online. */
+  readonly priority?: Priority;
 }
 
 /** What a call gave, and where its time went, in milliseconds. */
 export interface ScheduledResult {
   readonly output: TaskOutput;
-  /** From submission until a process began with its first piece. */
+  /** From submission until a process began with its first rows. */
   readonly queueMs: number;
-  /** Inside executors, summed over its pieces. */
+  /** Inside executors, summed over the batches that its rows were in. */
   readonly computeMs: number;
 }
 
@@ -26,61 +33,62 @@ export interface SchedulerOptions {
   readonly queueLimitRows: number;
   /** Bytes of inputs of all versions that may be in the scheduler at once. */
   readonly queueLimitBytes: number;
-  /** Rows of one run; a larger call goes in pieces. */
-  readonly pieceRows: number;
 }
-
-/** What is known of one version's load. */
-interface VersionLoad {
-  rows: number;
-  /** Recent executor time of a row, in milliseconds; 0 until there is one. */
-  rowMs: number;
-}
-
-/** Weight of the newest observation in a moving average. */
-const NEWEST = 0.2;
 
 /**
- * Brings calls to the executor, first come, first served, a piece of one call at a time. Each call settles exactly
- * once: with its output, with its failure, at its deadline, or when its caller leaves. What nobody waits for any more
- * is not begun. Refuses with overloaded beyond its bounds.
+ * Brings calls to the executor. Work waits here and not there: a process that is free takes what rows of one queue are
+ * there, so batches grow with the load and a lone call never waits. Each call settles exactly once: with its output,
+ * with its failure, at its deadline, or when its caller leaves; what nobody waits for any more is not begun. A call that
+ * could not be answered in time, or is beyond the bounds, is refused with overloaded. What runs next is decided by the
+ * functions of `batch-policy` and `batch-size`; this class carries it out.
  */
 export class ModelScheduler {
   private readonly loads = new Map<string, VersionLoad>();
+  /** Queues in which something waits. */
+  private readonly waiting = new Set<CallQueue>();
+  private readonly idle: (() => void)[] = [];
   private bytes = 0;
   private calls = 0;
-  private readonly idle: (() => void)[] = [];
+  private suspectRuns = false;
+  private onlineInARow = 0;
+  /** Time that the version got which was last picked: one that wakes starts from there. */
+  private servedMs = 0;
+  private held: Timer | undefined;
+  private pumping = false;
 
   constructor(
     private readonly executor: Executor,
     private readonly clock: Clock,
     private readonly options: SchedulerOptions,
-  ) {}
+  ) {
+    executor.serve({ onFree: () => this.pump(), hasWork: (key) => (this.loads.get(key)?.rows ?? 0) > 0 });
+  }
 
   /** Throws overloaded, deadline_exceeded, client_closed, and what `Executor.run` throws. */
-  async submit(call: ScheduledCall): Promise<ScheduledResult> {
-    const load = this.loadOf(call.version);
-    const sizeBytes = bytesOf(call.input);
-    this.admit(call, load, sizeBytes);
-    load.rows += call.input.rows;
-    this.bytes += sizeBytes;
-    this.calls += 1;
-    try {
-      const result = await this.runWithinDeadline(call);
-      load.rowMs += NEWEST * (result.computeMs / call.input.rows - load.rowMs);
-      return result;
-    } finally {
-      load.rows -= call.input.rows;
-      this.bytes -= sizeBytes;
-      this.calls -= 1;
-      if (load.rows === 0 && load.rowMs === 0) this.loads.delete(versionKey(call.version));
-      if (this.calls === 0) this.idle.splice(0).forEach((resolve) => resolve());
-    }
+  submit(call: ScheduledCall): Promise<ScheduledResult> {
+    return new Promise((resolve, reject) => {
+      if (call.context.signal.aborted) return reject(leftError());
+      const load = this.loadOf(call.version);
+      const shape = runShapeOf(call.version, call.input, load.tokenLength.bytesPerToken);
+      const queue = load.queue(call.priority ?? 'online', shape.key);
+      const refusal = this.refusalOf(call, queue, shape);
+      if (refusal) return reject(refusal);
+      this.enter({
+        ...{ call, shape, queue, resolve, reject, submittedAtMs: this.clock.monotonicMs() },
+        ...{ rowsTaken: 0, rowsDone: 0, outputs: new Map(), running: new Set() },
+        ...{ startedAtMs: undefined, computeMs: 0, settled: false },
+      });
+    });
   }
 
   /** Rows of one version that are in the scheduler, waiting or running. */
   rowsOf(version: ModelVersion): number {
     return this.loads.get(versionKey(version))?.rows ?? 0;
+  }
+
+  /** What was counted and learnt of a version; undefined before its first call. */
+  statistics(version: ModelVersion): VersionStatistics | undefined {
+    return this.loads.get(versionKey(version))?.statistics(this.clock.monotonicMs());
   }
 
   /** Forgets what was learnt of a version that is no longer served. */
@@ -95,88 +103,255 @@ export class ModelScheduler {
 
   private loadOf(version: ModelVersion): VersionLoad {
     const key = versionKey(version);
-    const load = this.loads.get(key) ?? { rows: 0, rowMs: 0 };
+    const known = this.loads.get(key);
+    if (known) return known;
+    const load = new VersionLoad(version);
     this.loads.set(key, load);
     return load;
   }
 
-  private admit(call: ScheduledCall, load: VersionLoad, sizeBytes: number): void {
-    if (call.context.signal.aborted) throw leftError();
-    const { queueLimitRows, queueLimitBytes } = this.options;
-    if (load.rows + call.input.rows <= queueLimitRows && this.bytes + sizeBytes <= queueLimitBytes) return;
-    const waitMs = (load.rows * load.rowMs) / this.executor.status().concurrency;
-    throw new QuaysideError(
-      'overloaded',
-      `Too much work is waiting for model "${call.version.model}". Try again later.`,
-      {
-        retryAfterMs: Math.min(Math.max(waitMs, 1000), 30_000),
+  private refusalOf(call: ScheduledCall, queue: CallQueue, shape: RunShape): QuaysideError | undefined {
+    const { load, priority } = queue;
+    const { rows } = call.input;
+    const rowsAhead = load.queuedRows.online + (priority === 'bulk' ? load.queuedRows.bulk : 0);
+    const { rowsPerMs } = load.drainRate;
+    const isFull =
+      load.rows + rows > this.options.queueLimitRows || this.bytes + shape.bytes > this.options.queueLimitBytes;
+    const leftMs = call.context.deadlineAtMs - this.clock.monotonicMs();
+    const admission = isFull
+      ? { retryAfterMs: retryAfter(rowsPerMs === undefined ? 0 : load.rows / rowsPerMs) }
+      : admit({ rowsAhead, rowsPerMs, serviceMs: queue.expectedMs(rows) }, leftMs);
+    if (admission === 'yes') return undefined;
+    load.counts.shed += 1;
+    const message = `Too much work is waiting for model "${call.version.model}". Try again later.`;
+    return new QuaysideError('overloaded', message, admission);
+  }
+
+  private enter(queued: QueuedCall): void {
+    const { call, shape, queue } = queued;
+    const { load } = queue;
+    const { context } = call;
+    if (load.rows === 0) load.servedMs = Math.max(load.servedMs, this.servedMs);
+    load.rows += call.input.rows;
+    this.bytes += shape.bytes;
+    this.calls += 1;
+    queue.add(queued);
+    this.waiting.add(queue);
+    queued.timer = this.clock.setTimer(Math.max(0, context.deadlineAtMs - queued.submittedAtMs), () =>
+      this.expire(queued),
+    );
+    queued.onLeave = () => {
+      load.counts.cancelled += 1;
+      this.settle(queued, leftError());
+    };
+    context.signal.addEventListener('abort', queued.onLeave, { once: true });
+    if (load.verdict === undefined) this.bringIn(load);
+    else if (this.roomFor(load)) this.pump();
+  }
+
+  /** Has the version loaded; until then nothing of it runs. */
+  private bringIn(load: VersionLoad): void {
+    if (load.loading) return;
+    load.loading = true;
+    this.executor.load(load.version).then(
+      ({ batching }) => {
+        load.loading = false;
+        const isOff = load.version.manifest.batching.mode === 'off';
+        load.verdict = isOff ? { batchable: false, reason: 'model.yaml says batching: { mode: off }.' } : batching;
+        this.pump();
+      },
+      (error: unknown) => {
+        load.loading = false;
+        for (const queue of load.all()) this.failAll(queue, error);
       },
     );
   }
 
-  /** Settles at the deadline or when the caller leaves, whatever the executor does. */
-  private async runWithinDeadline(call: ScheduledCall): Promise<ScheduledResult> {
-    const { context } = call;
-    const gone = new AbortController();
-    const ended = Promise.withResolvers<never>();
-    let startedAtMs: number | undefined;
-    const end = (error: QuaysideError): void => {
-      ended.reject(error);
-      gone.abort(error);
-    };
-    const leave = (): void => end(leftError());
-    const timer = this.clock.setTimer(Math.max(0, context.deadlineAtMs - this.clock.monotonicMs()), () =>
-      end(deadlineError(call.version, startedAtMs === undefined ? 'queued' : 'executing')),
-    );
-    context.signal.addEventListener('abort', leave, { once: true });
-    const submittedAtMs = this.clock.monotonicMs();
-    const onStart = (): void => void (startedAtMs ??= this.clock.monotonicMs());
+  private failAll(queue: CallQueue, error: unknown): void {
+    for (const call of queue.everyone()) this.settle(call, error);
+  }
+
+  /** Starts what can start now; called whenever work came or a process may have become free. */
+  private pump(): void {
+    if (this.pumping) return;
+    this.pumping = true;
     try {
-      const results = await Promise.race([this.runPieces(call, gone.signal, onStart), ended.promise]);
-      return {
-        output: joinPieces(results.map((result) => result.outputs[0])),
-        queueMs: (startedAtMs ?? submittedAtMs) - submittedAtMs,
-        computeMs: results.reduce((sum, { inputMs, inferMs, outputMs }) => sum + inputMs + inferMs + outputMs, 0),
-      };
+      while (this.startOne());
     } finally {
-      timer.cancel();
-      context.signal.removeEventListener('abort', leave);
+      this.pumping = false;
     }
   }
 
-  /** Runs the pieces of one call, as many at once as the pool runs batches; the first failure drops those not begun. */
-  private async runPieces(call: ScheduledCall, signal: AbortSignal, onStart: () => void): Promise<BatchResult[]> {
-    const pieces = splitCall(call.input, this.options.pieceRows);
-    const failed = new AbortController();
-    const anySignal = pieces.length > 1 ? AbortSignal.any([signal, failed.signal]) : signal;
-    const results: BatchResult[] = new Array<BatchResult>(pieces.length);
-    let next = 0;
-    const lane = async (): Promise<void> => {
-      while (next < pieces.length) {
-        const index = next++;
-        results[index] = await this.executor.run({
-          version: call.version,
-          calls: [pieces[index]],
-          signal: anySignal,
-          traceparent: call.context.traceparent,
-          onStart,
-        });
-      }
+  private startOne(): boolean {
+    const nowMs = this.clock.monotonicMs();
+    this.held?.cancel();
+    this.held = undefined;
+    const ready: CallQueue[] = [];
+    let holdUntilMs = Infinity;
+    for (const queue of this.waiting) {
+      if (!queue.isReady(this.suspectRuns) || !this.roomFor(queue.load)) continue;
+      const { delayMs } = queue.load.version.manifest.batching;
+      const decision = decideBatch(queue, { cap: queue.cap(nowMs), delayMs }, nowMs);
+      if ('send' in decision) ready.push(queue);
+      else holdUntilMs = Math.min(holdUntilMs, decision.waitUntilMs);
+    }
+    const picked = pickQueue(ready, this.onlineInARow);
+    if (picked) this.start(picked, nowMs);
+    else if (holdUntilMs < Infinity) this.held = this.clock.setTimer(holdUntilMs - nowMs, () => this.pump());
+    return picked !== undefined;
+  }
+
+  private roomFor(load: VersionLoad): boolean {
+    if (load.loading) return false;
+    const room = this.executor.room(load.version);
+    if (room === 'absent') this.bringIn(load);
+    return room === 'free';
+  }
+
+  private start(queue: CallQueue, nowMs: number): void {
+    const { load } = queue;
+    const cap = queue.cap(nowMs);
+    this.dropLate(queue, nowMs);
+    const pieces = queue.rows === 0 ? [] : queue.take(cap, this.suspectRuns);
+    if (queue.rows === 0) this.waiting.delete(queue);
+    if (pieces.length === 0) return;
+    const rows = pieces.reduce((sum, { input }) => sum + input.rows, 0);
+    const expectedMs = queue.expectedMs(rows);
+    const batch: RunningBatch = {
+      ...{ queue, pieces, rows, expectedMs, startedAtMs: nowMs, abandon: new AbortController() },
+      full: rows >= cap,
     };
-    const lanes = Array.from({ length: Math.min(pieces.length, this.executor.status().concurrency) }, lane);
-    try {
-      await Promise.all(lanes);
-    } catch (error) {
-      next = pieces.length;
-      failed.abort(error);
-      throw error;
-    }
-    return results;
+    this.servedMs = load.servedMs;
+    load.servedMs += expectedMs;
+    load.batchesRunning += 1;
+    queue.batchesRunning += 1;
+    this.onlineInARow = queue.priority === 'online' && this.bulkWaits() ? this.onlineInARow + 1 : 0;
+    this.run(batch);
   }
-}
 
-function bytesOf(input: TaskInput): number {
-  return Object.values(input.tensors).reduce((sum, tensor) => sum + tensor.bytes.byteLength, 0);
+  private bulkWaits(): boolean {
+    for (const { priority } of this.waiting) if (priority === 'bulk') return true;
+    return false;
+  }
+
+  /** What cannot finish in time is not begun, unless nothing else waits: an estimate may be wrong. */
+  private dropLate(queue: CallQueue, nowMs: number): void {
+    for (const call of queue.waiting()) {
+      const rowsLeft = call.call.input.rows - call.rowsTaken;
+      if (queue.rows === rowsLeft || nowMs + queue.expectedMs(1) <= call.call.context.deadlineAtMs) return;
+      this.expire(call);
+    }
+  }
+
+  private run(batch: RunningBatch): void {
+    const { pieces, queue, abandon } = batch;
+    const suspect = pieces[0].rerun === 'suspect';
+    if (suspect) this.suspectRuns = true;
+    for (const { owner } of pieces) owner.running.add(batch);
+    const onStart = (): void => {
+      const nowMs = this.clock.monotonicMs();
+      for (const { owner } of pieces) owner.startedAtMs ??= nowMs;
+    };
+    const calls = pieces.map(({ input }) => input);
+    const { traceparent } = pieces[0].owner.call.context;
+    this.executor
+      .run({ version: queue.load.version, calls, signal: abandon.signal, traceparent, onStart, suspect })
+      .then(
+        (result) => this.succeed(batch, result),
+        (error: unknown) => this.fail(batch, error),
+      );
+  }
+
+  private succeed(batch: RunningBatch, result: BatchResult): void {
+    const { queue, rows, full } = batch;
+    const { load } = queue;
+    const nowMs = this.clock.monotonicMs();
+    const serviceMs = nowMs - batch.startedAtMs;
+    this.end(batch, serviceMs);
+    load.counts.batches += 1;
+    load.counts.rows += rows;
+    load.batchesByRows.set(rows, (load.batchesByRows.get(rows) ?? 0) + 1);
+    load.drainRate.batchEnded(rows, load.queuedRows.online + load.queuedRows.bulk > 0, nowMs);
+    queue.learn({ rows, full, serviceMs }, nowMs);
+    // The process first, then the answers: it would idle meanwhile.
+    this.pump();
+    const computeMs = result.inputMs + result.inferMs + result.outputMs;
+    batch.pieces.forEach((piece, at) => this.take(piece, result.outputs[at], computeMs));
+  }
+
+  private take({ owner, from, input }: Piece, output: TaskOutput, computeMs: number): void {
+    if (owner.settled) return;
+    if (owner.call.version.text) {
+      owner.queue.load.tokenLength.observe(input, taskOf(owner.call.version.task).usage(output)?.tokens ?? 0);
+    }
+    owner.outputs.set(from, output);
+    owner.rowsDone += input.rows;
+    owner.computeMs += computeMs;
+    if (owner.rowsDone === owner.call.input.rows) this.settle(owner, undefined);
+  }
+
+  /** Of a batch that failed only the guilty fail: each of its pieces runs once more, by itself. */
+  private fail(batch: RunningBatch, error: unknown): void {
+    const { pieces, queue } = batch;
+    this.end(batch, this.clock.monotonicMs() - batch.startedAtMs);
+    const code = isQuaysideError(error) ? error.code : undefined;
+    const again = pieces.length > 1 && mayRerun(code);
+    for (const { owner, from, input } of pieces) {
+      if (owner.settled) continue;
+      if (!again) this.settle(owner, error);
+      else queue.rerun({ owner, from, input, rerun: code === 'executor_crashed' ? 'suspect' : 'failed' });
+    }
+    if (queue.rows > 0) this.waiting.add(queue);
+    this.pump();
+  }
+
+  private end(batch: RunningBatch, serviceMs: number): void {
+    const { queue, pieces } = batch;
+    if (pieces[0].rerun === 'suspect') this.suspectRuns = false;
+    for (const { owner } of pieces) owner.running.delete(batch);
+    queue.batchesRunning -= 1;
+    queue.load.batchesRunning -= 1;
+    queue.load.executorMs += serviceMs;
+    queue.load.servedMs += serviceMs - batch.expectedMs;
+  }
+
+  private expire(queued: QueuedCall): void {
+    const { load } = queued.queue;
+    load.counts.expired += 1;
+    this.settle(queued, deadlineError(load.version, queued.startedAtMs === undefined ? 'queued' : 'executing'));
+  }
+
+  /** Ends a call: with `error`, or with what its pieces gave. */
+  private settle(queued: QueuedCall, error: unknown): void {
+    if (queued.settled) return;
+    queued.settled = true;
+    this.release(queued);
+    if (error === undefined) this.answer(queued);
+    else queued.reject(error);
+  }
+
+  private answer(queued: QueuedCall): void {
+    const { outputs, submittedAtMs, startedAtMs = submittedAtMs, computeMs } = queued;
+    try {
+      const inOrder = [...outputs].sort(([a], [b]) => a - b).map(([, output]) => output);
+      queued.resolve({ output: joinPieces(inOrder), queueMs: startedAtMs - submittedAtMs, computeMs });
+    } catch (error) {
+      queued.reject(error);
+    }
+  }
+
+  private release(queued: QueuedCall): void {
+    const { call, queue, shape, running } = queued;
+    queued.timer?.cancel();
+    if (queued.onLeave) call.context.signal.removeEventListener('abort', queued.onLeave);
+    queue.remove(queued);
+    if (queue.rows === 0) this.waiting.delete(queue);
+    queue.load.rows -= call.input.rows;
+    this.bytes -= shape.bytes;
+    this.calls -= 1;
+    for (const batch of running) if (batch.pieces.every(({ owner }) => owner.settled)) batch.abandon.abort();
+    if (this.calls === 0) this.idle.splice(0).forEach((resolve) => resolve());
+  }
 }
 
 function leftError(): QuaysideError {

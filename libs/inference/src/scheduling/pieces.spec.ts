@@ -1,13 +1,13 @@
 import { tensorOf } from '@app/core';
 import * as fc from 'fast-check';
 import type { TaskInput } from '../tasks/task';
-import { joinPieces, splitCall } from './pieces';
+import { joinPieces, rowsOfCall } from './pieces';
 
-function callOf(values: readonly number[], width: number, splittable = true): TaskInput {
+function callOf(values: readonly number[], width: number): TaskInput {
   const rows = values.length / width;
   return {
     rows,
-    splittable,
+    splittable: true,
     parameters: {},
     outputs: [],
     tensors: {
@@ -21,12 +21,10 @@ function callOf(values: readonly number[], width: number, splittable = true): Ta
   };
 }
 
-describe(splitCall.name, () => {
-  it('leaves a call alone that fits, or that may not be split', () => {
-    const small = callOf([1, 2, 3], 1);
-    expect(splitCall(small, 3)).toEqual([small]);
-    const whole = callOf([1, 2, 3], 1, false);
-    expect(splitCall(whole, 2)).toEqual([whole]);
+describe(rowsOfCall.name, () => {
+  it('gives the call itself for all of its rows', () => {
+    const call = callOf([1, 2, 3], 1);
+    expect(rowsOfCall(call, 0, 3)).toBe(call);
   });
 
   it('is undone by joinPieces, whatever the sizes', () => {
@@ -38,7 +36,8 @@ describe(splitCall.name, () => {
         (rows, width, size) => {
           const values = Array.from({ length: rows * width }, (_, index) => index / 2);
           const call = callOf(values, width);
-          const pieces = splitCall(call, size);
+          const starts = Array.from({ length: Math.ceil(rows / size) }, (_, index) => index * size);
+          const pieces = starts.map((from) => rowsOfCall(call, from, Math.min(size, rows - from)));
           expect(Math.max(...pieces.map((piece) => piece.rows))).toBeLessThanOrEqual(size);
           expect(joinPieces(pieces.map((piece) => piece.tensors))).toEqual(call.tensors);
         },

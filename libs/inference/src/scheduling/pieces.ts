@@ -1,26 +1,22 @@
 import { type NamedTensors, concatRows, sliceRows } from '@app/core';
 import type { TaskInput, TaskOutput } from '../tasks/task';
 
-/** Cuts a call into runs of at most `pieceRows` rows, in order. A call that may not be split is one piece. */
-export function splitCall(input: TaskInput, pieceRows: number): readonly TaskInput[] {
-  if (!input.splittable || input.rows <= pieceRows) return [input];
-  const count = Math.ceil(input.rows / pieceRows);
-  return Array.from({ length: count }, (_, index) => {
-    const from = index * pieceRows;
-    const rows = Math.min(pieceRows, input.rows - from);
-    return { ...input, rows, tensors: mapTensors(input.tensors, (tensor) => sliceRows(tensor, from, rows)) };
-  });
+/** Some rows of a call, as a call of their own; all of them are the call itself. */
+export function rowsOfCall(input: TaskInput, from: number, rows: number): TaskInput {
+  if (rows === input.rows) return input;
+  return { ...input, rows, tensors: mapTensors(input.tensors, (tensor) => sliceRows(tensor, from, rows)) };
 }
 
-/** Joins what the pieces of one call gave, in order: undoes `splitCall`. */
+/** Joins what the pieces of one call gave, in order of their rows. */
 export function joinPieces(outputs: readonly TaskOutput[]): TaskOutput {
   const [first] = outputs;
   if (outputs.length === 1) return first;
-  return Object.fromEntries(
-    Object.keys(first).map((name) => [name, concatRows(outputs.map((output) => output[name]))]),
-  );
+  return mapTensors(first, (_, name) => concatRows(outputs.map((output) => output[name])));
 }
 
-function mapTensors(tensors: NamedTensors, map: (tensor: NamedTensors[string]) => NamedTensors[string]): NamedTensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor)]));
+function mapTensors(
+  tensors: NamedTensors,
+  map: (tensor: NamedTensors[string], name: string) => NamedTensors[string],
+): NamedTensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor, name)]));
 }

@@ -40,7 +40,9 @@ function withText(text: Partial<Manifest['text']>): ModelVersion {
 
 async function answer(input: PredictInput, options: PredictOptions = {}, model = version, engine = tokenVectors()) {
   const open = await embedding.open(model, engine);
-  const { output } = await open.execute(embedding.prepare(model, input, options));
+  const {
+    outputs: [output],
+  } = await open.execute([embedding.prepare(model, input, options)]);
   return embedding.present(model, input, output, options);
 }
 
@@ -179,7 +181,9 @@ describe('embedding', () => {
 
   it('has a sample that runs, and counts its tokens', async () => {
     const open = await embedding.open(version, tokenVectors());
-    const { output } = await open.execute(open.sample());
+    const {
+      outputs: [output],
+    } = await open.execute([open.sample()]);
     expect(output['embedding']).toMatchObject({ dtype: 'FP32', shape: [1, 3] });
     expect(embedding.usage(output)).toEqual({ tokens: viewOf(output['tokens'], 'INT32')[0], truncated: 0 });
   });

@@ -272,7 +272,9 @@ describe('tabular: answers', () => {
     const version = versionOf(single);
     const input = rows({ f0: 1, f1: 0, f2: 0 }, { f0: 2, f1: 0, f2: 0 });
     const open = await tabular.open(version, session);
-    const { output } = await open.execute(tabular.prepare(version, input, {}));
+    const {
+      outputs: [output],
+    } = await open.execute([tabular.prepare(version, input, {})]);
     expect(tabular.present(version, input, output, {})).toEqual({ form: 'rows', rows: [{ value: 1 }, { value: 2 }] });
     expect(session.asked).toHaveLength(2);
   });

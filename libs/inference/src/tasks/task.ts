@@ -69,15 +69,32 @@ export interface EngineSession {
   run(feeds: NamedTensors, outputs: readonly string[]): Promise<NamedTensors>;
 }
 
+/** What calls gave that ran together: an output per call, in order. Durations are in milliseconds. */
+export interface Executed {
+  readonly outputs: readonly TaskOutput[];
+  /** Encoding, such as tokenising. */
+  readonly inputMs: number;
+  /** The engine's own runs. */
+  readonly inferMs: number;
+  /** Decoding, such as pooling or softmax. */
+  readonly outputMs: number;
+}
+
 /** A model version that is open in an executor. */
 export interface OpenModel {
   /**
-   * Runs one call: encodes, runs the session (as often as the rows need), decodes.
+   * Runs calls together, each with its own parameters: encodes, runs the session (as often as the rows need), decodes.
+   * Rows of several calls share a run where the model takes more than one. What one call throws, all of them do.
    * Throws invalid_input, context_length_exceeded, inference_failed, non_finite_output.
    */
-  execute(input: TaskInput): Promise<{ output: TaskOutput; inputMs: number; inferMs: number; outputMs: number }>;
+  execute(calls: readonly TaskInput[]): Promise<Executed>;
   /** A small call, to warm the session up. Made from the shapes alone where the model passes tensors through, so it may fail. */
   sample(): TaskInput;
+  /**
+   * Pairs of calls of one row that differ and would share a run, the likeliest to be accepted first; none where rows of
+   * this model never do.
+   */
+  pairs(): readonly (readonly [TaskInput, TaskInput])[];
 }
 
 /** JSON Schemas (draft 2020-12) of a model's request and answer, in both forms. */

@@ -30,7 +30,9 @@ async function answer(
 ) {
   const version = versionOf(signature);
   const open = await tensors.open(version, session);
-  const { output } = await open.execute(tensors.prepare(version, input, options));
+  const {
+    outputs: [output],
+  } = await open.execute([tensors.prepare(version, input, options)]);
   return tensors.present(version, input, output, options);
 }
 
@@ -290,7 +292,7 @@ describe('tensors: the sample', () => {
       return { y: tensorOf('FP32', [1], [0]) };
     });
     const open = await tensors.open(versionOf(session.signature), session);
-    await open.execute(open.sample());
+    await open.execute([open.sample()]);
     expect(Object.fromEntries(Object.entries(fed).map(([name, { shape }]) => [name, shape]))).toEqual({
       ids: [1, 1],
       attention_mask: [1, 3],

@@ -37,7 +37,9 @@ const rows = (...texts: unknown[]): PredictInput => ({ form: 'rows', rows: texts
 
 async function answer(input: PredictInput, options: PredictOptions = {}, engine = session(), model = version) {
   const open = await textClassification.open(model, engine);
-  const { output } = await open.execute(textClassification.prepare(model, input, options));
+  const {
+    outputs: [output],
+  } = await open.execute([textClassification.prepare(model, input, options)]);
   return textClassification.present(model, input, output, options);
 }
 
@@ -234,7 +236,9 @@ describe('text-classification: what it gives', () => {
 
   it('counts tokens and the texts that were cut', async () => {
     const open = await textClassification.open(version, session());
-    const { output } = await open.execute(textClassification.prepare(version, rows('good', 'good '.repeat(40)), {}));
+    const {
+      outputs: [output],
+    } = await open.execute([textClassification.prepare(version, rows('good', 'good '.repeat(40)), {})]);
     expect(textClassification.usage(output)).toEqual({ tokens: 3 + TINY_MAX_TOKENS, truncated: 1 });
     expect([...viewOf(output['truncated'], 'BOOL')]).toEqual([0, 1]);
   });
@@ -301,7 +305,10 @@ describe('text-classification: which models it opens', () => {
 
   it('has a sample that runs', async () => {
     const open = await textClassification.open(version, session());
-    const { output, ...times } = await open.execute(open.sample());
+    const {
+      outputs: [output],
+      ...times
+    } = await open.execute([open.sample()]);
     expect(output['score']).toMatchObject({ dtype: 'FP64', shape: [1, 3] });
     expect(Object.keys(times)).toEqual(['inputMs', 'inferMs', 'outputMs']);
   });

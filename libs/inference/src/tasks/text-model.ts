@@ -3,7 +3,7 @@ import type { NamedTensors, Signature, Tensor, TensorSpec } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows } from './batch-layout';
 import { Stopwatch } from './stopwatch';
-import type { EngineSession, OpenModel, TaskInput, Usage } from './task';
+import type { EngineSession, Executed, OpenModel, TaskInput, Usage } from './task';
 import { floatsOf, isFloat } from './floats';
 import { feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
 import type { SequenceLimits, TextGroup } from './text-runs';
@@ -44,6 +44,11 @@ export interface TextModelParts {
 /** What warms a text model up. */
 const SAMPLE_TEXT = 'A quick check that everything is in its place.';
 
+/** What texts of several lengths are made of, to see whether texts may run together; and their lengths in words. */
+const SAMPLE_WORDS =
+  'the old ship came in late and all who stood on the quay saw that two of her sails were torn'.split(' ');
+const SAMPLE_LENGTHS = [1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20];
+
 /**
  * A text model in an executor: encodes the texts of a call, runs them in groups of like length, and lets the task's
  * decoder make rows of what comes out. Outputs have the rows in the call's order, whatever ran with what.
@@ -63,23 +68,50 @@ export class TextModel implements OpenModel {
   }
 
   /**
-   * `text` BYTES [rows] to the decoder's tensors, with `tokens` INT32 [rows] and `truncated` BOOL [rows]. The parameter
+   * `text` BYTES [rows] of each call to the decoder's tensors, with `tokens` INT32 [rows] and `truncated` BOOL [rows]. The parameter
    * `truncate` false refuses a text that is too long with context_length_exceeded.
    */
-  async execute(input: TaskInput): ReturnType<OpenModel['execute']> {
+  async execute(calls: readonly TaskInput[]): Promise<Executed> {
     const watch = new Stopwatch();
-    const encodings = watch.measure('input', () => this.encode(input));
-    const results = this.parts.decoder.begin(input);
-    for (const group of planRuns(encodings, this.limits)) {
+    const encodings = watch.measure('input', () => calls.map((call) => this.encode(call)));
+    const results = calls.map((call) => this.parts.decoder.begin(call));
+    const owners = encodings.flatMap((ofCall, call) => ofCall.map((_, row) => ({ call, row })));
+    for (const group of planRuns(encodings.flat(), this.limits)) {
       const output = await this.run(group, watch);
-      watch.measure('output', () => this.rowsOf(group, output).forEach((row) => results.take(row)));
+      watch.measure('output', () => {
+        for (const values of this.rowsOf(group, output)) {
+          const { call, row } = owners[values.row];
+          results[call].take({ ...values, row });
+        }
+      });
     }
-    const output = watch.measure('output', () => ({ ...results.finish(), ...countsOf(encodings) }));
-    return { output, ...watch.times() };
+    const outputs = watch.measure('output', () =>
+      results.map((result, call) => ({ ...result.finish(), ...countsOf(encodings[call]) })),
+    );
+    return { outputs, ...watch.times() };
   }
 
   sample(): TaskInput {
-    const text = tensorOf('BYTES', [1], [SAMPLE_TEXT]);
+    return this.callOf(SAMPLE_TEXT);
+  }
+
+  /** A short text and a long one, as unlike in length as texts can be that still run together. */
+  pairs(): ReturnType<OpenModel['pairs']> {
+    const texts = SAMPLE_LENGTHS.map((words) => SAMPLE_WORDS.slice(0, words).join(' '));
+    const lengthOf = (text: string): number => this.tokenizer.encode(text).ids.length;
+    const together = (pair: readonly string[]): boolean =>
+      planRuns(
+        pair.map((text) => this.tokenizer.encode(text)),
+        this.limits,
+      ).length === 1;
+    const pairs = texts.flatMap((short, at) => texts.slice(at + 1).map((long) => [short, long] as const));
+    const unlike = ([short, long]: readonly [string, string]): number => lengthOf(long) / lengthOf(short);
+    const best = pairs.filter(together).toSorted((a, b) => unlike(b) - unlike(a))[0];
+    return best ? [[this.callOf(best[0]), this.callOf(best[1])]] : [];
+  }
+
+  private callOf(of: string): TaskInput {
+    const text = tensorOf('BYTES', [1], [of]);
     return { rows: 1, splittable: true, tensors: { text }, parameters: this.parts.sampleParameters, outputs: [] };
   }
 
