@@ -1,3 +1,4 @@
+import { anatomy, renderAnatomy } from './profiles/anatomy.mjs';
 import { manyModels } from './profiles/many-models.mjs';
 import { overload, tail } from './profiles/open-loop.mjs';
 import { timeAdded } from './profiles/time-added.mjs';
@@ -81,6 +82,13 @@ export const PROFILES = {
     shows: '50 models behind a cache of 10: what loading cold models does to a hot one',
     run: manyModels({ models: 50, cache: 10 }),
     sides: ['quayside'],
+    targets: [],
+  },
+  anatomy: {
+    shows: 'where the time of one request goes, and the CPU time of the process that serves HTTP',
+    run: anatomy,
+    render: renderAnatomy,
+    sides: ['quayside', 'bare-http'],
     targets: [],
   },
 };

@@ -51,17 +51,11 @@ export function mediansOf(samples) {
 
 function section([key, samples]) {
   const [profile, connections] = key.split('|');
-  const medians = mediansOf(samples);
+  const { shows, render } = PROFILES[profile];
   const at = connections === '' ? '' : `, ${connections} connections`;
-  return [
-    '',
-    `## ${profile}${at}`,
-    '',
-    `${sentence(PROFILES[profile].shows)}`,
-    '',
-    ...table(medians),
-    ...verdicts(profile, medians),
-  ];
+  const medians = mediansOf(samples);
+  const body = render ? render(samples) : [...table(medians), ...verdicts(profile, medians)];
+  return ['', `## ${profile}${at}`, '', sentence(shows), '', ...body];
 }
 
 function table(medians) {

@@ -122,7 +122,7 @@ export class Sides {
       await server.ready(async () => (await fetch(url + probe)).ok);
     } catch (error) {
       await stop();
-      throw new Error(`${LABELS[name]}: ${error.message}`);
+      throw new Error(`${LABELS[name]}: ${error.message}`, { cause: error });
     }
     return { name, url, server, stop };
   }

@@ -25,7 +25,7 @@ export class ClosedLoop {
     } catch (error) {
       // wrk answers --version with exit code 1.
       if (error.code === 'ENOENT')
-        throw new Error('The load generator is missing: install wrk (Debian: apt-get install wrk).');
+        throw new Error('The load generator is missing: install wrk (Debian: apt-get install wrk).', { cause: error });
     }
   }
 
