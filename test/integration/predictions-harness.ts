@@ -26,10 +26,17 @@ class PredictionsModule {
   static over(directory: string, probeDirectory: string): DynamicModule {
     const executor = { modelDirectory: directory, probeDirectory, entryPath: ENTRY, concurrency: 1 };
     const scheduler = { queueLimitRows: 2048, queueLimitBytes: 1e9 };
+    // What these tests ask for is computed, every time.
+    const cache = { maxBytes: 0 };
     const registry = { ...ModelRegistryModule.forRoot({ directory, pollIntervalMs: 0 }), global: true };
     return {
       module: PredictionsModule,
-      imports: [Surroundings, registry, FeatureStoreModule.forRoot(), InferenceModule.forRoot({ executor, scheduler })],
+      imports: [
+        Surroundings,
+        registry,
+        FeatureStoreModule.forRoot(),
+        InferenceModule.forRoot({ executor, scheduler, cache }),
+      ],
     };
   }
 }

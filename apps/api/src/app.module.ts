@@ -59,7 +59,7 @@ function global(module: DynamicModule): DynamicModule {
 }
 
 /** Memory and CPUs are the machine's, and each HTTP process has an executor pool of its own: they are divided. */
-function inferenceOptions({ data, executor, http, inference, model }: Config): InferenceOptions {
+function inferenceOptions({ data, executor, http, inference, model, redis }: Config): InferenceOptions {
   const share = (whole: number): number => Math.max(1, Math.floor(whole / Math.max(1, http.processes)));
   return {
     executor: {
@@ -70,5 +70,6 @@ function inferenceOptions({ data, executor, http, inference, model }: Config): I
       memoryBudgetBytes: share(model.cacheBytes ?? MODELS_SHARE * memoryLimitBytes()),
     },
     scheduler: { queueLimitRows: inference.queueLimitRows, queueLimitBytes: share(inference.queueLimitBytes) },
+    cache: { maxBytes: inference.cacheBytes && share(inference.cacheBytes), redisUrl: redis.url },
   };
 }

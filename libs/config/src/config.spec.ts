@@ -63,6 +63,17 @@ describe(parseConfig.name, () => {
     expect(read('*')).toEqual(['*']);
   });
 
+  it('takes a Redis by URL, and shows none that is wrong: it may hold a password', () => {
+    const url = 'rediss://user:secret@redis.example:6380/2';
+    expect(parseConfig({ ...folders, REDIS_URL: url }).redis.url).toBe(url);
+    expect(parseConfig(folders).redis.url).toBeUndefined();
+    const problems = ['http://:secret@a.example', 'redis://a:secret@:x', 'a:secret'].flatMap((wrong) =>
+      problemsOf({ REDIS_URL: wrong }),
+    );
+    expect(problems).toHaveLength(3);
+    expect(problems.join()).not.toContain('secret');
+  });
+
   it('names a model folder that is missing or is a file, and creates the data folder', () => {
     writeFileSync(join(folder, 'file'), '');
     expect(problemsOf({ MODEL_DIR: join(folder, 'none') })).toEqual([expect.stringContaining('none: no such folder')]);

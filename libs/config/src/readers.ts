@@ -74,6 +74,19 @@ export function text(options: Described & { readonly default: string }): Setting
   return setting({ says: options.says, rule: 'a text that is not empty', defaultText: options.default, parse });
 }
 
+/** A URL of one of these schemes, which may be left out. It may hold a password, so no message shows it. */
+export function optionalSecretUrl(
+  options: Described & { readonly schemes: readonly string[] },
+): Setting<string | undefined> {
+  const rule = `a URL that begins with ${options.schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
+  const parse = (value: string): string => {
+    const isUrl = options.schemes.some((scheme) => value.startsWith(`${scheme}://`)) && URL.canParse(value);
+    if (!isUrl) throw new RuleBroken();
+    return value;
+  };
+  return optional(setting({ says: options.says, rule, defaultText: undefined, parse }));
+}
+
 /** One word out of a few. */
 export function oneOf<const Word extends string>(
   words: readonly Word[],

@@ -1,4 +1,4 @@
-import { directory, flag, int, list, oneOf, optionalInt, text } from './readers';
+import { directory, flag, int, list, oneOf, optionalInt, optionalSecretUrl, text } from './readers';
 
 const MIB = 1024 * 1024;
 
@@ -154,6 +154,16 @@ export const SETTINGS = {
     default: 256 * MIB,
     unit: 'bytes',
     says: 'How much memory all waiting requests may take together, divided among the HTTP processes; more are refused with overloaded.',
+  }),
+  INFERENCE_CACHE_BYTES: int({
+    min: 0,
+    default: 64 * MIB,
+    unit: 'bytes',
+    says: 'How much memory results may take that are kept for equal requests, divided among the HTTP processes. 0: none are kept, not in Redis either.',
+  }),
+  REDIS_URL: optionalSecretUrl({
+    schemes: ['redis', 'rediss'],
+    says: 'Your Redis. Processes then share the results that they keep. Unset, or while Redis is down: each process has its own.',
   }),
   SHUTDOWN_GRACE_MS: int({
     min: 0,

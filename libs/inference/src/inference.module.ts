@@ -1,6 +1,10 @@
 import { Clock, Drain } from '@app/core';
 import { ModelRegistry } from '@app/model-registry';
-import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
+import { type DynamicModule, Logger, Module, type OnModuleInit } from '@nestjs/common';
+import { CacheCounters } from './caching/cache-counters';
+import { RedisResults } from './caching/redis-results';
+import { ResultCache } from './caching/result-cache';
+import { softwareRevision } from './caching/revision';
 import { ChildProcessExecutor } from './execution/child-process-executor';
 import { Executor } from './execution/executor';
 import type { ChildProcessExecutorOptions } from './execution/executor-options';
@@ -10,11 +14,14 @@ import { ModelScheduler, type SchedulerOptions } from './scheduling/model-schedu
 /** What inference needs to know; the executor's clock and reports are wired by the module. */
 export interface InferenceOptions {
   readonly executor: Omit<ChildProcessExecutorOptions, 'clock' | 'report'>;
-  readonly scheduler: Pick<SchedulerOptions, 'queueLimitRows' | 'queueLimitBytes'>;
+  readonly scheduler: SchedulerOptions;
+  readonly cache: {
+    /** Memory for results, overhead counted. 0: results are not kept at all. */
+    readonly maxBytes: number;
+    /** Redis that shares results with other processes; absent: none. */
+    readonly redisUrl?: string | undefined;
+  };
 }
-
-/** Rows of one run: enough to spare round trips, few enough that a deadline or another caller need not wait long. */
-const PIECE_ROWS = 8;
 
 /**
  * Predictions. Needs `Clock`, `Drain`, `ModelRegistry`, `FeatureStore` and `PredictionSink` from global modules. Tells
@@ -26,6 +33,7 @@ export class InferenceModule implements OnModuleInit {
     private readonly registry: ModelRegistry,
     private readonly executor: Executor,
     private readonly scheduler: ModelScheduler,
+    private readonly results: ResultCache,
     private readonly inference: InferenceService,
     private readonly drain: Drain,
   ) {}
@@ -49,11 +57,16 @@ export class InferenceModule implements OnModuleInit {
           provide: ModelScheduler,
           inject: [Executor, Clock],
           useFactory: (executor: Executor, clock: Clock) =>
-            new ModelScheduler(executor, clock, { ...options.scheduler, pieceRows: PIECE_ROWS }),
+            new ModelScheduler(executor, clock, options.scheduler),
+        },
+        {
+          provide: ResultCache,
+          inject: [ModelScheduler, Clock],
+          useFactory: (scheduler: ModelScheduler, clock: Clock) => buildCache(options.cache, scheduler, clock),
         },
         InferenceService,
       ],
-      exports: [Executor, InferenceService],
+      exports: [Executor, ResultCache, InferenceService],
     };
   }
 
@@ -66,5 +79,24 @@ export class InferenceModule implements OnModuleInit {
     });
     this.drain.register('finish', 'predictions', () => this.scheduler.whenIdle());
     this.drain.register('close', 'executors', () => this.executor.close());
+    this.drain.register('close', 'results', () => this.results.close());
   }
+}
+
+function buildCache(
+  { maxBytes, redisUrl }: InferenceOptions['cache'],
+  scheduler: ModelScheduler,
+  clock: Clock,
+): ResultCache {
+  const counters = new CacheCounters();
+  const parts = { scheduler, clock, counters, maxBytes, revision: softwareRevision() };
+  if (redisUrl === undefined || maxBytes === 0) return new ResultCache(parts);
+  const shared = new RedisResults({ url: redisUrl, clock, counters, onChange: tellOfRedis });
+  return new ResultCache({ ...parts, shared });
+}
+
+function tellOfRedis(state: 'failing' | 'answering', reason?: string): void {
+  const logger = new Logger(ResultCache.name);
+  if (state === 'answering') return logger.log('Redis answers again: results are shared.');
+  logger.warn(`Redis fails (${reason}). Results are kept in this process only; Redis is tried again every 5 s.`);
 }

@@ -1,6 +1,8 @@
-import { QuaysideError } from '@app/core';
+import { QuaysideError, parseModelReference } from '@app/core';
 import { FeatureStore } from '@app/feature-store';
 import { FakeExecutor, FakeModelRegistry, ManualClock, eventually } from '@app/testing';
+import { CacheCounters } from './caching/cache-counters';
+import { ResultCache } from './caching/result-cache';
 import { InferenceService, type PredictCall } from './inference.service';
 import { type PredictionRecord, PredictionSink } from './prediction-sink';
 import { ModelScheduler } from './scheduling/model-scheduler';
@@ -24,8 +26,10 @@ function buildService() {
   const registry = new FakeModelRegistry(clock);
   const executor = new FakeExecutor();
   const sink = new ListSink();
-  const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000, pieceRows: 8 });
-  const service = new InferenceService(registry, new DoublingStore(), scheduler, sink, clock);
+  const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000 });
+  const counters = new CacheCounters();
+  const results = new ResultCache({ scheduler, clock, counters, maxBytes: 1_000_000, revision: 'quayside@1' });
+  const service = new InferenceService(registry, new DoublingStore(), scheduler, results, sink, clock);
   registry.afterServing(async (version) => {
     await service.settled(version);
     await executor.unload(version);
@@ -52,7 +56,7 @@ describe(InferenceService.name, () => {
   it('answers rows for rows, and outputs for tensors', async () => {
     const { registry, service } = buildService();
     registry.add({ model: 'iris' });
-    await expect(service.predict(aCall())).resolves.toMatchObject({ rows: [{ y: [1, 2] }], cache: 'off' });
+    await expect(service.predict(aCall())).resolves.toMatchObject({ rows: [{ y: [1, 2] }], cache: 'miss' });
     const tensors = { form: 'tensors', inputs: { x: [[1], [2]] } } as const;
     await expect(service.predict(aCall({ input: tensors }))).resolves.toMatchObject({ outputs: { y: [[1], [2]] } });
   });
@@ -62,6 +66,57 @@ describe(InferenceService.name, () => {
     registry.add({ model: 'iris' });
     const input = { form: 'rows', rows: [{ half: 2 }] } as const;
     await expect(service.predict(aCall({ input }))).resolves.toMatchObject({ rows: [{ y: [4] }] });
+  });
+
+  it('answers an equal call from what is kept, whatever form it has, and records both', async () => {
+    const { registry, service, executor, sink } = buildService();
+    registry.add({ model: 'iris' });
+    const { id } = await service.predict(aCall());
+    const again = await service.predict(aCall({ input: { form: 'tensors', inputs: { x: [[1, 2]] } } }));
+    expect(again).toMatchObject({ outputs: { y: [[1, 2]] }, cache: 'hit', queueMs: 0, computeMs: 0 });
+    expect(executor.batches).toHaveLength(1);
+    expect(sink.records.map((record) => record.predictionId)).toEqual([id, again.id]);
+    expect(again.id).not.toBe(id);
+  });
+
+  it('looks for equal calls after stored features were joined', async () => {
+    const { registry, service } = buildService();
+    registry.add({ model: 'iris' });
+    await service.predict(aCall({ input: { form: 'rows', rows: [{ half: 2 }] } }));
+    const joined = service.predict(aCall({ input: { form: 'rows', rows: [{ x: [4] }] } }));
+    await expect(joined).resolves.toMatchObject({ rows: [{ y: [4] }], cache: 'hit' });
+  });
+
+  it('refuses a call that is not right before it looks for equal ones', async () => {
+    const { registry, service } = buildService();
+    registry.add({ model: 'iris' });
+    await service.predict(aCall());
+    await expect(service.predict(aCall({ options: { top_k: 1 } }))).rejects.toMatchObject({
+      code: 'unsupported_option',
+    });
+  });
+
+  it('computes anew when asked to, and after the files of the model changed', async () => {
+    const { registry, service, executor } = buildService();
+    registry.add({ model: 'iris' });
+    await service.predict(aCall());
+    await expect(service.predict(aCall({ cache: false }))).resolves.toMatchObject({ cache: 'off' });
+    const changed = registry.add({ model: 'iris', content: 'changed' });
+    await eventually(() => registry.resolve(parseModelReference('iris')).digest === changed.digest);
+    await expect(service.predict(aCall())).resolves.toMatchObject({ cache: 'miss' });
+    expect(executor.batches).toHaveLength(3);
+  });
+
+  it('runs equal calls once that come together', async () => {
+    const { registry, service, executor } = buildService();
+    registry.add({ model: 'iris' });
+    executor.hang();
+    const calls = [service.predict(aCall()), service.predict(aCall()), service.predict(aCall())];
+    await executor.hasStarted(1);
+    executor.release();
+    const predictions = await Promise.all(calls);
+    expect(predictions.map(({ cache }) => cache)).toEqual(['miss', 'joined', 'joined']);
+    expect(executor.batches).toHaveLength(1);
   });
 
   it('records what it answered under the id that it gives', async () => {
@@ -117,7 +172,7 @@ describe(InferenceService.name, () => {
     registry.add({ model: 'iris', version: '1' });
     await service.predict(aCall());
     executor.hang();
-    const old = service.predict(aCall());
+    const old = service.predict(aCall({ cache: false }));
     await executor.hasStarted(2);
     registry.add({ model: 'iris', version: '2' });
     await registry.serve({ model: 'iris', version: '2' });

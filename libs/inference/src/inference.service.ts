@@ -2,6 +2,8 @@ import { type CallContext, Clock, type JsonValue, QuaysideError, newId, parseMod
 import { FeatureStore } from '@app/feature-store';
 import { ModelRegistry, type ModelVersion, type TaskName } from '@app/model-registry';
 import { Injectable } from '@nestjs/common';
+import type { CacheUse } from './caching/cached-call';
+import { ResultCache } from './caching/result-cache';
 import { InFlight } from './in-flight';
 import { PredictionSink } from './prediction-sink';
 import { ModelScheduler } from './scheduling/model-scheduler';
@@ -17,6 +19,10 @@ export interface PredictCall {
   readonly task?: TaskName;
   readonly input: PredictInput;
   readonly options: PredictOptions;
+  /** False: the answer is computed anew and not kept. Absent: as the model's manifest says. */
+  readonly cache?: boolean;
+  /** Bulk work waits for online work, and reads kept results without keeping its own. Absent: online. */
+  readonly priority?: 'online' | 'bulk';
   readonly context: CallContext;
   /** Told which version the call goes to, as soon as that is known: also of a call that fails afterwards. */
   readonly onVersion?: (version: ModelVersion) => void;
@@ -33,10 +39,11 @@ export interface Prediction {
   readonly outputs?: Readonly<Record<string, JsonValue>>;
   /** Text tasks only. */
   readonly usage?: Usage;
-  readonly cache: 'off';
-  /** Time spent waiting for an executor, in milliseconds. */
+  /** `hit` when every row was kept; `miss` when any was run for this call; `joined` when others ran what was not kept. */
+  readonly cache: CacheUse;
+  /** Time spent waiting for an executor, or for an equal call's run, in milliseconds; 0 for a hit. */
   readonly queueMs: number;
-  /** Time inside the executor, in milliseconds. */
+  /** Time inside the executor, in milliseconds; 0 unless it ran for this call. */
   readonly computeMs: number;
 }
 
@@ -46,7 +53,7 @@ export interface ModelSchema {
   readonly schema: TaskSchema;
 }
 
-/** Every prediction, from every door and every job: resolve → enrich → schedule → execute → shape the answer. */
+/** Every prediction, from every door and every job: resolve → enrich → cache → schedule → execute → shape the answer. */
 @Injectable()
 export class InferenceService {
   private readonly inFlight = new InFlight();
@@ -55,6 +62,7 @@ export class InferenceService {
     private readonly registry: ModelRegistry,
     private readonly features: FeatureStore,
     private readonly scheduler: ModelScheduler,
+    private readonly results: ResultCache,
     private readonly sink: PredictionSink,
     private readonly clock: Clock,
   ) {}
@@ -71,10 +79,12 @@ export class InferenceService {
     const task = taskOf(version.task);
     const input = await this.enrich(version, call);
     const prepared = task.prepare(version, input, call.options);
-    const { output, queueMs, computeMs } = await this.scheduler.submit({
+    const { output, queueMs, computeMs, cache } = await this.results.answer({
       version,
       input: prepared,
       context: call.context,
+      priority: call.priority ?? 'online',
+      cache: call.cache ?? true,
     });
     const answer = task.present(version, input, output, call.options);
     const id = newId();
@@ -91,7 +101,7 @@ export class InferenceService {
       computeMs,
     });
     const { form: _, ...body } = answer;
-    return { id, version, ...body, usage: task.usage(output), cache: 'off', queueMs, computeMs };
+    return { id, version, ...body, usage: task.usage(output), cache, queueMs, computeMs };
   }
 
   /** What the model takes and gives; it need not be loaded for that. Throws model_not_found, model_version_not_found. */

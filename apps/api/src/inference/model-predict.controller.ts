@@ -21,11 +21,12 @@ export class ModelPredictController {
     @Body(ModelPredictBodyPipe) body: RowsRequest | TensorsRequest,
     @CurrentCall() call: Call,
   ): Promise<RowsResponse | TensorsResponse> {
-    const { options = {} } = body;
+    const { cache, ...options } = body.options ?? {};
     const prediction = await this.inference.predict({
       model,
       input: inputOf(body),
       options,
+      ...(cache !== undefined && { cache }),
       context: call.context,
       onVersion: call.goesTo,
     });

@@ -40,6 +40,15 @@ export class TaskOptions {
 
   @JSONSchema({
     description:
+      'Whether the answer may be that of an equal request, and may be kept for the next one. False computes it anew. ' +
+      'Left out: true, where the model allows it.',
+  })
+  @Optional()
+  @IsBoolean()
+  readonly cache?: boolean;
+
+  @JSONSchema({
+    description:
       'How 64-bit integers are written: `auto` as numbers unless one of them is beyond 2^53 - 1, then all as strings; ' +
       '`string` always; `number` with all digits, for clients that read them exactly. Left out: `auto`.',
   })

@@ -9,7 +9,9 @@ export const HEADERS = {
   ),
   'X-Trace-ID': header('The trace: the one of the caller’s `traceparent` if that is valid, else a new one.'),
   'X-Prediction-ID': header('The prediction, a UUIDv7.'),
-  'X-Cache': header('`off`: the answer was computed.'),
+  'X-Cache': header(
+    '`hit`: an equal request was answered before; `joined`: one was under way; `miss`: this one was run, and kept; `off`: it was run without looking for equal ones.',
+  ),
   'Server-Timing': header(
     '`queue`: waiting for an executor; `compute`: inside it; `total`: from the last byte of the body. In milliseconds.',
   ),

@@ -35,6 +35,13 @@ const RULES = {
   }),
 } as const satisfies Record<OptionName, OptionRule>;
 
+/** The one option that no task sees: it is about where the answer comes from. */
+const CACHE: Schema = {
+  type: 'boolean',
+  default: true,
+  description: 'Whether the answer may be that of an equal request, and may be kept for the next one.',
+};
+
 /**
  * Checks a request's options against those that a task knows. Gives those that were sent; defaults are the task's.
  * Throws unsupported_option for a name that the task does not know, invalid_request for a value out of its limits.
@@ -60,11 +67,11 @@ export function unsupportedOption(name: string, hint: string): QuaysideError {
   return new QuaysideError('unsupported_option', message, { details: [detail] });
 }
 
-/** JSON Schema of a task's options. */
+/** JSON Schema of the options that a request for a task may have. */
 export function optionsSchema(known: readonly OptionName[]): Schema {
   return {
     type: 'object',
-    properties: Object.fromEntries(known.map((name) => [name, RULES[name].schema])),
+    properties: { ...Object.fromEntries(known.map((name) => [name, RULES[name].schema])), cache: CACHE },
     additionalProperties: false,
   };
 }
