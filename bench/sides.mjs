@@ -65,6 +65,8 @@ export class Sides {
       args: ['app:application', '-k', PEER_WORKERS[name], '-w', `${peerWorkers}`, '-b', `127.0.0.1:${port}`].concat([
         '--pythonpath',
         paths,
+        '--keep-alive',
+        '75',
         '--backlog',
         '4096',
         '--log-level',

@@ -16,6 +16,11 @@ export class Connection {
     this.#socket.on('close', () => this.#fail(new Error('The server closed the connection.')));
   }
 
+  /** False once either side has closed it. */
+  get isOpen() {
+    return !this.#socket.destroyed && this.#socket.writable;
+  }
+
   /** Sends one request and waits for its answer: `{ status, head, body }`. One at a time. */
   send(request) {
     return new Promise((resolve, reject) => {

@@ -34,6 +34,15 @@ export async function openLoop({ url, requestAt, perSecond, seconds }) {
   return result;
 }
 
+/** Throws, with what came instead, unless every request was answered with 200. */
+export function assertAllAnswered({ sent, answers, failed, unanswered }, who) {
+  const bad = answers.filter(({ status }) => status !== 200).map(({ status }) => status);
+  if (bad.length + failed + unanswered === 0) return;
+  const statuses = bad.length === 0 ? '' : ` (${[...new Set(bad)].join(', ')})`;
+  const counts = `${bad.length} refused${statuses}, ${failed} broken off, ${unanswered} without an answer`;
+  throw new Error(`${who}: of ${sent} requests ${counts}.`);
+}
+
 /** Moments in milliseconds from the start. */
 function arrivalsOf({ perSecond, seconds }) {
   const random = seeded(20);
@@ -66,7 +75,7 @@ class Clients {
 
   async send(request) {
     const connection =
-      this.#idle.pop() ?? this.#open() ?? (await new Promise((resolve) => this.#waiting.push(resolve)));
+      this.#takeIdle() ?? this.#open() ?? (await new Promise((resolve) => this.#waiting.push(resolve)));
     try {
       const answer = await connection.send(request);
       this.#release(connection);
@@ -82,6 +91,15 @@ class Clients {
 
   close() {
     for (const connection of this.#all) connection.close();
+  }
+
+  /** One that the server has not closed meanwhile. */
+  #takeIdle() {
+    for (let connection = this.#idle.pop(); connection; connection = this.#idle.pop()) {
+      if (connection.isOpen) return connection;
+      this.#all.delete(connection);
+    }
+    return undefined;
   }
 
   #open() {

@@ -23,8 +23,7 @@ const STEPS = [
   ['key', 'key of the result cache', 'called singly'],
   ['queue', 'waiting for an executor', 'Server-Timing'],
   ['frame', 'the call to a frame and back', 'called singly'],
-  ['tokenise', 'text to tokens', 'called singly'],
-  ['feeds', 'tokens to tensors', 'inside the executor, less tokenise'],
+  ['tokenise', 'text to tokens to tensors', 'inside the executor'],
   ['run', 'ONNX Runtime', 'inside the executor'],
   ['scores', 'softmax and the best', 'inside the executor'],
   ['frame back', 'the answer to a frame and back', 'called singly'],
@@ -90,12 +89,11 @@ async function ask(connection, n) {
 
 /** Microseconds by step. What no part accounts for is the rest. */
 function stepsOf({ parts, whole, floor }) {
-  const inside = parts.encode + parts.run + parts.scores;
+  const inside = parts.tokenise + parts.run + parts.scores;
   const us = {
     ...parts,
     'http floor': floor.responseUs,
     queue: whole.queueUs,
-    feeds: parts.encode - parts.tokenise,
     wire: whole.computeUs - inside - parts.frame - parts['frame back'],
     whole: whole.responseUs,
   };

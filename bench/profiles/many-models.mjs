@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bodyAt, requestBytes } from '../corpus.mjs';
 import { percentilesOf } from '../figures.mjs';
-import { openLoop } from '../load/open-loop.mjs';
+import { assertAllAnswered, openLoop } from '../load/open-loop.mjs';
 
 const ORIGINAL = fileURLToPath(new URL('../../models/banking-intents/1', import.meta.url));
 const HOT = 'hot';
@@ -66,10 +66,9 @@ function watchMemory(server) {
 }
 
 function figuresOf({ alone, beside, loads, peakBytes }) {
-  for (const { sent, answers, failed, unanswered } of [alone, beside, loads]) {
-    const bad = failed + unanswered + answers.filter(({ status }) => status !== 200).length;
-    if (bad > 0) throw new Error(`${bad} of ${sent} requests failed.`);
-  }
+  assertAllAnswered(alone, 'the hot model alone');
+  assertAllAnswered(beside, 'the hot model beside cold loads');
+  assertAllAnswered(loads, 'the cold models');
   const times = ({ answers }) => answers.map(({ ms }) => ms);
   const hot = percentilesOf(times(beside));
   const cold = percentilesOf(times(loads));

@@ -1,6 +1,6 @@
 import { bodyAt, CACHED_SET, requestBytes } from '../corpus.mjs';
 import { percentile, percentilesOf } from '../figures.mjs';
-import { openLoop } from '../load/open-loop.mjs';
+import { assertAllAnswered, openLoop } from '../load/open-loop.mjs';
 
 const CAPACITY_CONNECTIONS = 16;
 const REFUSED = new Set([429, 503]);
@@ -20,8 +20,7 @@ export const tail =
       for (let round = 1; round <= options.rounds; round++) {
         for (const { name, url } of running) {
           const result = await openLoop({ url, requestAt: texts.next, perSecond, seconds: options.seconds });
-          const bad = result.answers.filter(({ status }) => status !== 200).length + result.failed + result.unanswered;
-          if (bad > 0) throw new Error(`${name}: ${bad} of ${result.sent} requests failed.`);
+          assertAllAnswered(result, name);
           const figures = percentilesOf(result.answers.map(({ ms }) => ms));
           samples.push({ profile, side: name, round, rate: result.sent / result.seconds, ...figures, raw: {} });
           tell(`${profile}: round ${round}, ${name}: p99 ${figures.p99.toFixed(1)} ms`);
