@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { eventually, opened, temporaryDirectory } from '@app/testing';
+import { opened, temporaryDirectory } from '@app/testing';
+import { childrenOf } from './processes';
 
 const ROOT = join(__dirname, '../..');
 /** The compiled entry, as `npm start` runs it. `npm test` builds it first. */
 const ENTRY = join(ROOT, 'dist/apps/api/src/main.js');
+
+/** Not an expectation: where so many tests run at once, everything takes longer. */
+const DEADLINE_MS = 45_000;
 
 /** A line of the server's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
@@ -21,6 +25,8 @@ export class ServerProcess implements AsyncDisposable {
   /** Resolves when the process has ended and all that it wrote was read. */
   readonly exited: Promise<Exit>;
   private stdout = '';
+  private readonly parsed: LogLine[] = [];
+  private parsedChars = 0;
   private stderr = '';
   private readonly closed = opened('server process');
 
@@ -33,9 +39,12 @@ export class ServerProcess implements AsyncDisposable {
     });
   }
 
-  /** Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH. */
+  /**
+   * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH. It
+   * is one plain process unless `HTTP_PROCESSES` says otherwise.
+   */
   static start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    return ServerProcess.run([process.execPath, ENTRY], settings);
+    return ServerProcess.run([process.execPath, ENTRY], { HTTP_PROCESSES: '0', ...settings });
   }
 
   /** Starts one as a user does: through npm, which builds first if a source is newer than the last build. */
@@ -57,10 +66,22 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Every complete line of stdout so far; all of them must be JSON. */
   get lines(): readonly LogLine[] {
-    return this.stdout
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as LogLine);
+    const end = this.stdout.lastIndexOf('\n') + 1;
+    const fresh = this.stdout.slice(this.parsedChars, end).split('\n').slice(0, -1);
+    this.parsed.push(...fresh.map((line) => JSON.parse(line) as LogLine));
+    this.parsedChars = end;
+    return this.parsed;
+  }
+
+  /** Resolves when there is more to read. */
+  private async wrote(signal: AbortSignal): Promise<void> {
+    if (this.child.stdout) await once(this.child.stdout, 'data', { signal });
+  }
+
+  /** The lines that are not about requests. */
+  private get story(): string {
+    const lines = this.lines.filter(({ event }) => event !== 'request_completed');
+    return lines.map((line) => `${JSON.stringify(line)}\n`).join('');
   }
 
   /** What it wrote to stderr so far. */
@@ -68,18 +89,28 @@ export class ServerProcess implements AsyncDisposable {
     return this.stderr;
   }
 
+  /** The process ids of the HTTP processes under a supervisor, from /proc. */
+  get httpProcesses(): readonly number[] {
+    return childrenOf(this.pid, 'http-process');
+  }
+
   get pid(): number {
     if (this.child.pid === undefined) throw new Error('The server could not be started.');
     return this.child.pid;
   }
 
-  /** Resolves with the first line of an event. */
-  logged(event: string): Promise<LogLine> {
-    return eventually(() => {
-      const line = this.lines.find((candidate) => candidate['event'] === event);
+  /** Resolves with the first line of an event, or with the one that comes `times`-th. */
+  async logged(event: string, times = 1): Promise<LogLine> {
+    const signal = AbortSignal.timeout(DEADLINE_MS);
+    for (;;) {
+      const line = this.lines.filter((candidate) => candidate['event'] === event)[times - 1];
       if (line) return line;
-      throw new Error(`No ${event} in:\n${this.stdout}${this.stderr}`);
-    });
+      const isOver = await Promise.race([this.wrote(signal), this.exited]).then(
+        () => this.child.stdout?.closed === true,
+        () => true,
+      );
+      if (isOver) throw new Error(`No ${event} in:\n${this.story}${this.stderr}`);
+    }
   }
 
   /** Resolves with the address once probes answer. */

@@ -57,7 +57,10 @@ async function stuckClient(url: string, start: string): Promise<{ socket: Socket
   return { socket, answer: text(socket).catch(() => '') };
 }
 
-describe('stop', () => {
+describe.each(['0', '1'])('stop with HTTP_PROCESSES=%s', (processes) => {
+  const start = (settings: Readonly<Record<string, string>>): Promise<ServerProcess> =>
+    ServerProcess.start({ HTTP_PROCESSES: processes, ...settings });
+
   let models: string;
 
   beforeEach(async () => {
@@ -69,7 +72,7 @@ describe('stop', () => {
   it.each(['SIGTERM', 'SIGINT'] as const)(
     'loses no request when the whole group gets %s under load',
     async (signal) => {
-      await using server = await ServerProcess.start({ MODEL_DIR: models });
+      await using server = await start({ MODEL_DIR: models });
       const url = await server.ready();
       let answers = 0;
       const clients = Array.from({ length: CLIENTS }, () => blindClient(url, () => (answers += 1)));
@@ -88,7 +91,7 @@ describe('stop', () => {
   );
 
   it.each(['SIGTERM', 'SIGINT'] as const)('stops in order when npm alone gets %s', async (signal) => {
-    await using server = await ServerProcess.npmStart({ MODEL_DIR: models });
+    await using server = await ServerProcess.npmStart({ HTTP_PROCESSES: processes, MODEL_DIR: models });
     await server.ready();
     server.signal(signal);
     expect(await server.exited).toEqual({ code: 0, signal: null });
@@ -96,7 +99,7 @@ describe('stop', () => {
   });
 
   it('goes on serving during the grace, while /ready tells others to stay away', async () => {
-    await using server = await ServerProcess.start({ MODEL_DIR: models, SHUTDOWN_GRACE_MS: '2000' });
+    await using server = await start({ MODEL_DIR: models, SHUTDOWN_GRACE_MS: '2000' });
     const url = await server.ready();
     server.signal('SIGTERM');
     await server.logged('shutdown_started');
@@ -110,7 +113,7 @@ describe('stop', () => {
   });
 
   it('answers a request whose body arrives while it stops', async () => {
-    await using server = await ServerProcess.start({ MODEL_DIR: models });
+    await using server = await start({ MODEL_DIR: models });
     const { socket, answer } = await stuckClient(await server.ready(), HEAD);
     await eventually(async () => (await fetch(`${await server.ready()}/health`)).ok);
     server.signal('SIGTERM');
@@ -121,7 +124,7 @@ describe('stop', () => {
   });
 
   it('ends although connections are silent, half a header or half a body, and refuses the last one', async () => {
-    await using server = await ServerProcess.start({ MODEL_DIR: models });
+    await using server = await start({ MODEL_DIR: models });
     const url = await server.ready();
     const silent = await stuckClient(url, '');
     const halfHeader = await stuckClient(url, HEAD.slice(0, 40));
@@ -135,7 +138,7 @@ describe('stop', () => {
   });
 
   it('refuses what is under way at the second signal, and waits for no run that goes on', async () => {
-    await using server = await ServerProcess.start({ MODEL_DIR: models, SHUTDOWN_TIMEOUT_MS: '600000' });
+    await using server = await start({ MODEL_DIR: models, SHUTDOWN_TIMEOUT_MS: '600000' });
     const url = await server.ready();
     const halfBody = await stuckClient(url, `${HEAD}{`);
     const endless = post(url, { model: 'slow', body: '{"inputs":{"trips":[[1000000000]]}}' });
@@ -149,7 +152,7 @@ describe('stop', () => {
   });
 
   it('lets a run end that began before the signal', async () => {
-    await using server = await ServerProcess.start({ MODEL_DIR: models });
+    await using server = await start({ MODEL_DIR: models });
     const url = await server.ready();
     await post(url, { model: 'slow', body: '{"inputs":{"trips":[[1]]}}' });
     const answer = post(url, { model: 'slow', body: '{"inputs":{"trips":[[30000]]}}' });

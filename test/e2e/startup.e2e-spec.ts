@@ -23,9 +23,12 @@ async function probe(url: string, path: string): Promise<{ status: number; body:
   };
 }
 
-describe('start', () => {
+describe.each(['0', '1', '2'])('start with HTTP_PROCESSES=%s', (processes) => {
+  const start = (settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> =>
+    ServerProcess.start({ HTTP_PROCESSES: processes, ...settings });
+
   it('lists every wrong setting, opens no port, and exits with 1', async () => {
-    await using server = await ServerProcess.start({
+    await using server = await start({
       HTTP_PORT: '80x',
       LOG_LEVEL: 'loud',
       MODEL_DIR: '/no/such/folder',
@@ -45,7 +48,7 @@ describe('start', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await once(other, 'listening');
     const { port } = other.address() as AddressInfo;
-    await using server = await ServerProcess.start({ HTTP_PORT: String(port) });
+    await using server = await start({ HTTP_PORT: String(port) });
     const exit = await server.exited;
     other.close();
     expect(exit).toEqual({ code: 1, signal: null });
@@ -55,7 +58,7 @@ describe('start', () => {
   });
 
   it('says that its host is not of this machine, and exits with 1', async () => {
-    await using server = await ServerProcess.start({ HTTP_HOST: '203.0.113.1' });
+    await using server = await start({ HTTP_HOST: '203.0.113.1' });
     expect(await server.exited).toEqual({ code: 1, signal: null });
     expect(server.complaint).toMatch(
       /^Quayside cannot start\. HTTP_HOST 203\.0\.113\.1 is no address of this machine: .*\n$/,
@@ -69,7 +72,7 @@ describe('start', () => {
     await writeFile(join(folder, 'broken', '1', 'model.onnx'), 'not a model');
     await writeFile(join(folder, 'broken', '1', 'model.yaml'), 'pinned: true\n');
     await writeFile(join(folder, 'broken', 'model.yaml'), 'pinned: true\n');
-    await using server = await ServerProcess.start({ MODEL_DIR: folder });
+    await using server = await start({ MODEL_DIR: folder });
     const url = await server.listening();
     const ready = await probe(url, '/ready');
     expect(ready).toMatchObject({ status: 503, body: { status: 'starting', error: { code: 'not_ready' } } });
@@ -83,16 +86,16 @@ describe('start', () => {
   });
 
   it('is not ready without any model, unless it may be empty', async () => {
-    await using empty = await ServerProcess.start();
+    await using empty = await start();
     expect(await probe(await empty.listening(), '/ready')).toMatchObject({ status: 503 });
-    await using allowed = await ServerProcess.start({ MODEL_ALLOW_EMPTY: 'true' });
+    await using allowed = await start({ MODEL_ALLOW_EMPTY: 'true' });
     expect(await probe(await allowed.ready(), '/ready')).toMatchObject({ status: 200, body: { status: 'ready' } });
   });
 
   it('says once where it serves what, and creates its data folder', async () => {
     const folder = await temporaryDirectory();
     await writeModel(join(folder, 'models'), { name: 'adder', model: tiny.adds(1) });
-    await using server = await ServerProcess.start({
+    await using server = await start({
       MODEL_DIR: join(folder, 'models'),
       DATA_DIR: join(folder, 'data'),
     });
@@ -106,13 +109,13 @@ describe('start', () => {
   });
 
   it('warns when it listens off loopback', async () => {
-    await using server = await ServerProcess.start({ HTTP_HOST: '0.0.0.0', MODEL_ALLOW_EMPTY: 'true' });
+    await using server = await start({ HTTP_HOST: '0.0.0.0', MODEL_ALLOW_EMPTY: 'true' });
     await server.ready();
     expect(await server.logged('open_to_network')).toMatchObject({ level: 'warn', host: '0.0.0.0' });
   });
 
   it('ends at once when it is stopped while it starts', async () => {
-    await using server = await ServerProcess.start();
+    await using server = await start();
     server.signal('SIGTERM');
     const { code, signal } = await server.exited;
     expect(code === 0 || signal === 'SIGTERM').toBe(true);

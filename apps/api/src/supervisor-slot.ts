@@ -1,10 +1,13 @@
+import type { Clock, Timer } from '@app/core';
 import type { HttpProcess } from './supervisor-process';
 
-/** Delays before a process that ended before it was ready is forked again, in milliseconds; the last one repeats. */
-const BACK_OFF_MS = [250, 500, 1000, 2000, 4000, 8000, 10_000];
+/** Delays before a process that ended before it was ready is forked again, in milliseconds. */
+const BACK_OFF_MS = [250, 500, 1000, 2000, 4000, 8000];
+const LONGEST_BACK_OFF_MS = 10_000;
 
 /** What a slot asks of the supervisor. */
 export interface SlotHost {
+  readonly clock: Clock;
   /** Forks a process that does not listen yet. */
   fork(slot: number): HttpProcess;
   /** Lets it listen: at once when nobody else answers probes, else when it is ready. */
@@ -15,7 +18,7 @@ export interface SlotHost {
 export class Slot {
   private current: HttpProcess | undefined;
   private failures = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private closed = false;
 
   constructor(
@@ -41,7 +44,7 @@ export class Slot {
    */
   async replace({ cause, timeoutMs }: { cause: string; timeoutMs: number }): Promise<string | undefined> {
     const next = this.host.fork(this.number);
-    const obstacle = await obstacleOf(next, timeoutMs);
+    const obstacle = await this.obstacleOf(next, timeoutMs);
     if (obstacle !== undefined) {
       next.kill();
       return obstacle;
@@ -59,11 +62,11 @@ export class Slot {
   /** From now on nothing is started here. */
   close(): void {
     this.closed = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
   }
 
   private keep(process: HttpProcess): void {
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     this.current = process;
     void process.ready.then(() => (this.failures = 0));
     void process.exited.then(() => this.startAgain(process));
@@ -71,18 +74,20 @@ export class Slot {
 
   private startAgain(ended: HttpProcess): void {
     if (this.closed || this.current !== ended) return;
-    const delayMs = ended.wasReady ? 0 : (BACK_OFF_MS[this.failures] ?? BACK_OFF_MS.at(-1));
+    const delayMs = ended.wasReady ? 0 : (BACK_OFF_MS[this.failures] ?? LONGEST_BACK_OFF_MS);
     if (!ended.wasReady) this.failures += 1;
-    this.timer = setTimeout(() => this.start(), delayMs);
+    this.timer = this.host.clock.setTimer(delayMs, () => this.start());
   }
-}
 
-/** Why a new process cannot take over; undefined once it is ready. */
-async function obstacleOf(next: HttpProcess, timeoutMs: number): Promise<string | undefined> {
-  const late = Promise.withResolvers<string>();
-  const timer = setTimeout(() => late.resolve(`The new process was not ready within ${timeoutMs} ms.`), timeoutMs);
-  const ended = next.exited.then(() => 'The new process ended before it was ready.');
-  const outcome = await Promise.race([next.ready.then(() => undefined), next.fault, ended, late.promise]);
-  clearTimeout(timer);
-  return outcome;
+  /** Why a new process cannot take over; undefined once it is ready. */
+  private async obstacleOf(next: HttpProcess, timeoutMs: number): Promise<string | undefined> {
+    const late = Promise.withResolvers<string>();
+    const timer = this.host.clock.setTimer(timeoutMs, () =>
+      late.resolve(`The new process was not ready within ${timeoutMs} ms.`),
+    );
+    const ended = next.exited.then(() => 'The new process ended before it was ready.');
+    const outcome = await Promise.race([next.ready.then(() => undefined), next.fault, ended, late.promise]);
+    timer.cancel();
+    return outcome;
+  }
 }

@@ -1,5 +1,6 @@
 import { isatty } from 'node:tty';
 import type { Config } from '@app/config';
+import { SystemClock } from '@app/core';
 import type { Log } from '@app/observability';
 import { type LogLine, listeningLine, openToNetworkLine, readyLine, urlOf } from './start-lines';
 import { HttpProcess, type ProcessExit } from './supervisor-process';
@@ -22,6 +23,8 @@ export async function supervise(config: Config): Promise<void> {
  * and loads no model, so it has little to die of. When it does die, the HTTP processes end.
  */
 class Supervisor implements SlotHost {
+  /** @internal */
+  readonly clock = new SystemClock();
   private readonly log = Promise.withResolvers<Log>();
   private readonly slots: readonly Slot[];
   private readonly alive = new Set<HttpProcess>();

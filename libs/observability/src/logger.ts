@@ -35,7 +35,12 @@ export interface LoggedError {
 }
 
 /** Makes the logger of a process: NDJSON with level names and ISO times, or readable lines on a terminal. */
-export function createLog({ level, pretty = process.stdout.isTTY, stream = new LogStream(), proc = 1 }: LogOptions): Log {
+export function createLog({
+  level,
+  pretty = process.stdout.isTTY,
+  stream = new LogStream(),
+  proc = 1,
+}: LogOptions): Log {
   const logger = pino(
     {
       level,
