@@ -37,9 +37,8 @@ export function bodyAt(n, model) {
 }
 
 /** A whole HTTP request, as bytes, for clients that write to a socket themselves. */
-export function requestBytes({ path, body }) {
-  const head = body === undefined ? `GET ${path}` : `POST ${path}`;
-  const entity =
-    body === undefined ? '' : `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n`;
-  return Buffer.from(`${head} HTTP/1.1\r\nhost: 127.0.0.1\r\n${entity}\r\n${body ?? ''}`);
+export function requestBytes({ path, body, headers = {} }) {
+  const entity = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+  const lines = Object.entries({ host: '127.0.0.1', ...entity, ...headers }).map((header) => header.join(': '));
+  return Buffer.from(`POST ${path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
 }

@@ -29,8 +29,8 @@ export class Connection {
     });
   }
 
+  /** What was not answered yet fails. */
   close() {
-    this.#pending = undefined;
     this.#socket.destroy();
   }
 

@@ -7,7 +7,7 @@ const LAST_ANSWERS_MS = 5000;
 /**
  * Requests that arrive when chance has it (a Poisson process with a fixed seed), whether or not earlier ones have been
  * answered. A latency counts from the moment of arrival, so waiting for a free connection counts too. Gives
- * `{ seconds, sent, answers: [{ status, ms, atMs }], failed, unanswered }`; `atMs` is when the answer came.
+ * `{ seconds, sent, answers: [{ status, ms, atMs, head }], failed, unanswered }`; `atMs` is when the answer came.
  */
 export async function openLoop({ url, requestAt, perSecond, seconds }) {
   const arrivals = arrivalsOf({ perSecond, seconds });
@@ -20,9 +20,9 @@ export async function openLoop({ url, requestAt, perSecond, seconds }) {
     if (early > 1) await delay(early);
     const request = requestAt(sent++);
     clients.send(request).then(
-      ({ status }) => {
+      ({ status, head }) => {
         const atMs = performance.now() - began;
-        answers.push({ status, ms: atMs - arrivalMs, atMs });
+        answers.push({ status, ms: atMs - arrivalMs, atMs, head });
       },
       () => (failed += 1),
     );
@@ -90,6 +90,7 @@ class Clients {
   }
 
   close() {
+    this.#waiting = [];
     for (const connection of this.#all) connection.close();
   }
 

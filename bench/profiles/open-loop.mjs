@@ -1,9 +1,14 @@
 import { bodyAt, CACHED_SET, requestBytes } from '../corpus.mjs';
 import { percentile, percentilesOf } from '../figures.mjs';
+import { Connection } from '../load/connection.mjs';
 import { assertAllAnswered, openLoop } from '../load/open-loop.mjs';
 
 const CAPACITY_CONNECTIONS = 16;
 const REFUSED = new Set([429, 503]);
+/** What a client says who has no use for an answer after 200 ms; the rest is for the way. Peers know no deadlines. */
+const DEADLINE = { 'x-request-timeout-ms': '150' };
+const NORMAL_MS = 200;
+const RECOVERY_MS = 15_000;
 
 /** A fixed rate of arrivals that every side can bear. */
 export const tail =
@@ -40,7 +45,7 @@ export const overload =
   ({ path, model, times }) =>
   async ({ profile, sides, starter, loop, options, tell }) => {
     const samples = [];
-    const texts = new Texts({ path, model });
+    const texts = new Texts({ path, model, headers: DEADLINE });
     for (let round = 1; round <= options.rounds; round++) {
       for (const name of sides) {
         const side = await starter.start(name);
@@ -50,7 +55,8 @@ export const overload =
           const { requests, seconds } = await loop.run({ ...closed, seconds: options.seconds });
           const capacity = requests / seconds;
           const load = { url: side.url, requestAt: texts.next, perSecond: capacity * times, seconds: options.seconds };
-          const sample = { profile, side: name, round, ...overloadFigures(await openLoop(load), capacity) };
+          const figures = overloadFigures(await openLoop(load), capacity);
+          const sample = { profile, side: name, round, ...figures, recovery: await recovery(side.url, texts) };
           samples.push(sample);
           tell(`${profile}: round ${round}, ${name}: goodput ${sample.goodput.toFixed(2)} of ${capacity.toFixed(0)}/s`);
         } finally {
@@ -79,8 +85,31 @@ function overloadFigures({ seconds, sent, answers, failed, unanswered }, capacit
     ),
     failed: failed + answers.length - accepted.length - refused.length,
     unanswered,
-    raw: { sent, accepted: accepted.length, refused: refused.length, failed, unanswered },
+    raw: { sent, accepted: accepted.length, refused: refused.length, withoutRetryAfter: withoutRetryAfter(refused) },
   };
+}
+
+function withoutRetryAfter(refused) {
+  return refused.filter(({ head }) => !/^retry-after:/im.test(head)).length;
+}
+
+/** Milliseconds after the overload until a request is answered as if nothing had been; undefined when it takes too long. */
+async function recovery(url, texts) {
+  const began = performance.now();
+  const connection = new Connection(url);
+  const giveUp = setTimeout(() => connection.close(), RECOVERY_MS);
+  try {
+    for (;;) {
+      const askedAt = performance.now();
+      const { status } = await connection.send(texts.next());
+      if (status === 200 && performance.now() - askedAt < NORMAL_MS) return performance.now() - began;
+    }
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(giveUp);
+    connection.close();
+  }
 }
 
 /** Requests that are never sent twice. They begin far from those of the closed loop, which counts for itself. */
@@ -88,6 +117,6 @@ class Texts {
   #sent = 1_000_000 + CACHED_SET;
 
   constructor(request) {
-    this.next = () => requestBytes({ path: request.path, body: bodyAt(this.#sent++, request.model) });
+    this.next = () => requestBytes({ ...request, body: bodyAt(this.#sent++, request.model) });
   }
 }
