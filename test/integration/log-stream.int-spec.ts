@@ -49,10 +49,25 @@ describe(LogStream.name, () => {
     expect(stream.droppedLines).toBe(before);
     expect(told).toEqual([before]);
   });
+
+  it('keeps every line whole when several write to one pipe, and it is often full', async () => {
+    const path = join(folder, 'pipe');
+    execFileSync('mkfifo', [path]);
+    descriptor = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+    const streams = ['a', 'b', 'c'].map((letter) => ({ stream: new LogStream({ descriptor }), letter }));
+    for (let index = 0; index < 300; index += 1) {
+      for (const { stream, letter } of streams) stream.write(`${letter.repeat(100 + index)}.\n`);
+    }
+    const flushed = Promise.all(streams.map(({ stream }) => stream.flush(15_000)));
+    let read = '';
+    await eventually(() => (read += drainPipe(descriptor, 7000)).split('\n').length > 900);
+    await flushed;
+    expect(read.split('\n').filter((line) => !/^(a+|b+|c+)\.$/.test(line))).toEqual(['']);
+  });
 });
 
-function drainPipe(descriptor: number): string {
-  const buffer = Buffer.alloc(1_000_000);
+function drainPipe(descriptor: number, mostBytes = 1_000_000): string {
+  const buffer = Buffer.alloc(mostBytes);
   try {
     return buffer.toString('utf8', 0, readSync(descriptor, buffer));
   } catch {

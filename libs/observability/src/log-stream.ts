@@ -1,7 +1,9 @@
 import { constants, fstatSync, openSync } from 'node:fs';
 import { pino } from 'pino';
 
-const MIN_WRITE_BYTES = 4096;
+/** PIPE_BUF: a pipe takes a write of so many bytes whole or not at all, so that no process cuts the lines of another. */
+const MAX_WRITE_BYTES = 4096;
+const MIN_WRITE_BYTES = 3072;
 const FLUSH_EVERY_MS = 1000;
 const MAX_UNWRITTEN_BYTES = 4 * 1024 * 1024;
 const LAST_WRITE_MS = 500;
@@ -30,6 +32,7 @@ export class LogStream {
       fd: withoutBlocking(descriptor),
       sync: false,
       minLength: MIN_WRITE_BYTES,
+      maxWrite: MAX_WRITE_BYTES,
       maxLength: maxUnwrittenBytes,
       periodicFlush: FLUSH_EVERY_MS,
       retryEAGAIN: () => performance.now() < this.giveUpAtMs,
