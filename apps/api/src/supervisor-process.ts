@@ -97,8 +97,8 @@ export class HttpProcess {
   }
 
   private tell(order: Order, handle?: object): void {
-    // One that is ending cannot be told anything, and does not need it.
-    this.child.send(order, handle as never, () => {});
+    // One that has ended, or could not be started, cannot be told anything; one that is ending does not need it.
+    if (this.child.connected) this.child.send(order, handle as never, () => {});
   }
 
   private untilGone(): Promise<ProcessExit> {

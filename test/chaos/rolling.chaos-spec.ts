@@ -1,0 +1,73 @@
+import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
+import { BlindClients } from '../e2e/blind-clients';
+import { childrenOf, isAlive } from '../e2e/processes';
+import { ServerProcess } from '../e2e/server-process';
+import { keepMeasures } from './measures';
+
+const PROCESSES = 4;
+const ROLLS = 10;
+const REQUESTS = 50_000;
+const CLIENTS = 40;
+const LOAD = { path: '/v1/models/adder/predict', body: JSON.stringify({ inputs: { x: [[1]] } }), clients: CLIENTS };
+
+jest.setTimeout(1_800_000);
+
+let settings: Readonly<Record<string, string>>;
+
+beforeAll(async () => {
+  const models = await temporaryDirectory();
+  await writeModel(models, { name: 'adder', model: tiny.adds(1) });
+  settings = { MODEL_DIR: models, HTTP_PROCESSES: String(PROCESSES), EXECUTOR_COUNT: '1' };
+});
+
+/** Resolves when one roll more is over: each process that is replaced has its time. */
+async function roll(server: ServerProcess, count: number): Promise<number> {
+  const before = (count - 1) * PROCESSES;
+  server.signal('SIGHUP');
+  for (let at = 1; at <= PROCESSES; at += 1) await server.logged('http_process_ready', before + at);
+  return Number((await server.logged('rolling_restart_complete', count))['duration_ms']);
+}
+
+describe('four HTTP processes', () => {
+  it('are replaced ten times and more without a failed one of 50,000 requests', async () => {
+    await using server = await ServerProcess.start(settings);
+    await using load = new BlindClients({ url: await server.ready(), ...LOAD });
+    const rollMs: number[] = [];
+    while (rollMs.length < ROLLS || load.answered < REQUESTS) rollMs.push(await roll(server, rollMs.length + 1));
+    await load.stop();
+    const measures = { processes: PROCESSES, clients: CLIENTS, rollMs };
+    await keepMeasures('rolling-restart', { ...measures, answered: load.answered, failed: load.failures.length });
+    expect(load.failures).toEqual([]);
+    const logged = server.lines.filter(({ event }) => event === 'request_completed');
+    expect(new Set(logged.map(({ request_id }) => request_id)).size).toBe(load.answered);
+  });
+
+  it('lose what is inside one that is killed, and nothing else', async () => {
+    await using server = await ServerProcess.start(settings);
+    await using load = new BlindClients({ url: await server.ready(), ...LOAD });
+    await eventually(() => load.answered > CLIENTS);
+    const [victim = 0] = server.httpProcesses;
+    process.kill(victim, 'SIGKILL');
+    const ended = Date.parse(String((await server.logged('http_process_ended'))['time']));
+    const replaced = Date.parse(String((await server.logged('http_process_ready'))['time']));
+    await load.stop();
+    const figures = { processes: PROCESSES, clients: CLIENTS, answered: load.answered, failed: load.failures.length };
+    await keepMeasures('http-process-killed', { ...figures, replacedAfterMs: replaced - ended });
+    expect(load.failures.length).toBeLessThanOrEqual(CLIENTS);
+    expect(server.httpProcesses).toHaveLength(PROCESSES);
+  });
+
+  it('end with their executors when the supervisor is killed under load', async () => {
+    await using server = await ServerProcess.start(settings);
+    await using load = new BlindClients({ url: await server.ready(), ...LOAD });
+    await eventually(() => load.answered > CLIENTS);
+    const orphans = server.httpProcesses.flatMap((pid) => [pid, ...childrenOf(pid, 'executor')]);
+    const killedAt = performance.now();
+    server.signal('SIGKILL');
+    await eventually(() => orphans.every((pid) => !isAlive(pid)));
+    const goneAfterMs = Math.round(performance.now() - killedAt);
+    await load.stop();
+    await keepMeasures('supervisor-killed', { orphans: orphans.length, goneAfterMs });
+    expect(orphans.filter(isAlive)).toEqual([]);
+  });
+});
