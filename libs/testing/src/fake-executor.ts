@@ -14,7 +14,7 @@ import type {
 import { versionKey } from '@app/model-registry';
 import type { ModelVersion } from '@app/model-registry';
 
-/** What a fake executor answers to one call. */
+/** What a fake executor answers to one call; what it throws fails the whole batch. */
 export type FakeAnswer = (call: TaskInput, version: ModelVersion) => TaskOutput;
 
 /** A batch that runs, or hangs. */
@@ -105,7 +105,13 @@ export class FakeExecutor implements Executor {
   /** Answers what hangs, in order, and hangs no more. */
   release(): void {
     this.hangs = false;
-    for (const running of this.running) this.finish(running);
+    for (const running of [...this.running]) this.finish(running);
+  }
+
+  /** Answers the batch that hangs longest, and goes on hanging. */
+  releaseOne(): void {
+    const [oldest] = this.running;
+    if (oldest) this.finish(oldest);
   }
 
   /** Lets the processes of all hanging batches die: a batch of one call runs once more, if it is no suspect; others fail with executor_crashed. */
@@ -217,8 +223,12 @@ export class FakeExecutor implements Executor {
     const { batch } = running;
     this.settle(running, () => {
       if (this.runFault) return running.reject(this.runFault);
-      const outputs = batch.calls.map((call) => this.give(call, batch.version));
-      running.resolve({ outputs, inputMs: 0, inferMs: 0, outputMs: 0 });
+      try {
+        const outputs = batch.calls.map((call) => this.give(call, batch.version));
+        running.resolve({ outputs, inputMs: 0, inferMs: 0, outputMs: 0 });
+      } catch (error) {
+        running.reject(error);
+      }
     });
   }
 

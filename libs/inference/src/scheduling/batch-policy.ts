@@ -114,7 +114,7 @@ export interface Load {
   readonly rowsAhead: number;
   /** Recent rows per millisecond of the version while rows waited; undefined before there is an estimate. */
   readonly rowsPerMs: number | undefined;
-  /** Expected time of the call's own run, in milliseconds; 0 before there is an estimate. */
+  /** Expected time of the batch that the call would be in, in milliseconds; 0 before there is an estimate. */
   readonly serviceMs: number;
 }
 

@@ -27,14 +27,15 @@ export function nextCap(cap: number, { full, serviceMs }: DoneBatch, largest = L
 export interface SizeRate {
   readonly rowsPerMs: number;
   readonly batches: number;
-  readonly atMs: number;
+  /** Which batch of the queue was its last. */
+  readonly last: number;
 }
 
-/** Weight of the newest batch in a rate. */
-const NEWEST = 0.2;
-/** So many batches make a rate, and it holds for so long. */
-const ENOUGH_BATCHES = 3;
-const RATE_HOLDS_MS = 30_000;
+/** Least weight of the newest batch in a rate. */
+const NEWEST = 0.1;
+/** So many batches make a rate, and it holds for so many more of the queue: a machine is not equally fast all day. */
+const ENOUGH_BATCHES = 5;
+const RATE_HOLDS_BATCHES = 200;
 /** Twice the rows must be faster by this, or they only make everyone wait longer. */
 const WORTHWHILE_GAIN = 1.05;
 
@@ -43,22 +44,24 @@ export function sizeClass(rows: number): number {
   return 31 - Math.clz32(Math.max(1, rows));
 }
 
-/** A class's rate after one more batch. */
-export function nextRate(rate: SizeRate | undefined, { rows, serviceMs }: DoneBatch, nowMs: number): SizeRate {
+/** A class's rate after the batch `number` of its queue. */
+export function nextRate(rate: SizeRate | undefined, { rows, serviceMs }: DoneBatch, number: number): SizeRate {
   const rowsPerMs = rows / Math.max(serviceMs, 0.001);
-  const isFresh = rate !== undefined && nowMs - rate.atMs < RATE_HOLDS_MS;
-  if (!isFresh) return { rowsPerMs, batches: 1, atMs: nowMs };
-  return { rowsPerMs: rate.rowsPerMs + NEWEST * (rowsPerMs - rate.rowsPerMs), batches: rate.batches + 1, atMs: nowMs };
+  if (!rate || !holds(rate, number)) return { rowsPerMs, batches: 1, last: number };
+  const batches = rate.batches + 1;
+  const weight = Math.max(NEWEST, 1 / batches);
+  return { rowsPerMs: rate.rowsPerMs + weight * (rowsPerMs - rate.rowsPerMs), batches, last: number };
 }
 
 /**
  * The most rows that are worth to run together, by the rates of each class: sizes grow only while rows per millisecond
- * do. A neighbour of the best class that nothing is known of is tried. Infinity before anything is known.
+ * do. A neighbour of the best class that nothing recent is known of is tried. Infinity before anything is known.
+ * `number` is that of the queue's last batch.
  */
-export function worthwhileRows(rates: readonly (SizeRate | undefined)[], nowMs: number): number {
+export function worthwhileRows(rates: readonly (SizeRate | undefined)[], number: number): number {
   const known = (at: number): number | undefined => {
     const rate = rates[at];
-    return rate && rate.batches >= ENOUGH_BATCHES && nowMs - rate.atMs < RATE_HOLDS_MS ? rate.rowsPerMs : undefined;
+    return rate && rate.batches >= ENOUGH_BATCHES && holds(rate, number) ? rate.rowsPerMs : undefined;
   };
   let best: number | undefined;
   for (let at = 0; at < rates.length; at += 1) {
@@ -68,6 +71,10 @@ export function worthwhileRows(rates: readonly (SizeRate | undefined)[], nowMs: 
   if (best === undefined) return Infinity;
   if (best > 0 && known(best - 1) === undefined) return largestOf(best - 1);
   return largestOf(known(best + 1) === undefined ? best + 1 : best);
+}
+
+function holds(rate: SizeRate, number: number): boolean {
+  return number - rate.last < RATE_HOLDS_BATCHES;
 }
 
 function largestOf(sizeClassIndex: number): number {

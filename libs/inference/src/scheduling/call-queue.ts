@@ -74,6 +74,7 @@ export class CallQueue implements QueueView {
   private readonly reruns = new Set<Piece>();
   private readonly rates: (SizeRate | undefined)[] = [];
   private size = FIRST_CAP;
+  private batchesDone = 0;
   private lastArrivalMs: number | undefined;
   readonly times = new ServiceTimes();
   gapMs = Infinity;
@@ -132,11 +133,13 @@ export class CallQueue implements QueueView {
   }
 
   /** The most rows of the next batch. */
-  cap(nowMs: number): number {
+  cap(): number {
     const { batching } = this.load.version.manifest;
     if (!this.load.isBatchable) return 1;
     const wanted =
-      batching.maxRows === 'auto' ? Math.min(this.size, worthwhileRows(this.rates, nowMs)) : batching.maxRows;
+      batching.maxRows === 'auto'
+        ? Math.min(this.size, worthwhileRows(this.rates, this.batchesDone))
+        : batching.maxRows;
     return Math.max(1, Math.floor(Math.min(wanted, this.priority === 'bulk' ? this.bulkRows() : Infinity)));
   }
 
@@ -174,12 +177,13 @@ export class CallQueue implements QueueView {
   }
 
   /** Learns from a batch that went well. */
-  learn(done: DoneBatch, nowMs: number): void {
+  learn(done: DoneBatch): void {
+    this.batchesDone += 1;
     const at = sizeClass(done.rows);
     this.times.observe(done.rows, done.serviceMs);
     while (this.rates.length < at) this.rates.push(undefined);
-    this.rates[at] = nextRate(this.rates[at], done, nowMs);
-    const used = Math.min(this.size, Math.max(worthwhileRows(this.rates, nowMs), 1));
+    this.rates[at] = nextRate(this.rates[at], done, this.batchesDone);
+    const used = Math.min(this.size, worthwhileRows(this.rates, this.batchesDone));
     this.size = nextCap(used, done, LARGEST_CAP);
   }
 

@@ -88,7 +88,7 @@ export class ModelScheduler {
 
   /** What was counted and learnt of a version; undefined before its first call. */
   statistics(version: ModelVersion): VersionStatistics | undefined {
-    return this.loads.get(versionKey(version))?.statistics(this.clock.monotonicMs());
+    return this.loads.get(versionKey(version))?.statistics();
   }
 
   /** Forgets what was learnt of a version that is no longer served. */
@@ -120,7 +120,7 @@ export class ModelScheduler {
     const leftMs = call.context.deadlineAtMs - this.clock.monotonicMs();
     const admission = isFull
       ? { retryAfterMs: retryAfter(rowsPerMs === undefined ? 0 : load.rows / rowsPerMs) }
-      : admit({ rowsAhead, rowsPerMs, serviceMs: queue.expectedMs(rows) }, leftMs);
+      : admit({ rowsAhead, rowsPerMs, serviceMs: queue.expectedMs(Math.min(queue.rows + rows, queue.cap())) }, leftMs);
     if (admission === 'yes') return undefined;
     load.counts.shed += 1;
     const message = `Too much work is waiting for model "${call.version.model}". Try again later.`;
@@ -191,7 +191,7 @@ export class ModelScheduler {
     for (const queue of this.waiting) {
       if (!queue.isReady(this.suspectRuns) || !this.roomFor(queue.load)) continue;
       const { delayMs } = queue.load.version.manifest.batching;
-      const decision = decideBatch(queue, { cap: queue.cap(nowMs), delayMs }, nowMs);
+      const decision = decideBatch(queue, { cap: queue.cap(), delayMs }, nowMs);
       if ('send' in decision) ready.push(queue);
       else holdUntilMs = Math.min(holdUntilMs, decision.waitUntilMs);
     }
@@ -210,7 +210,7 @@ export class ModelScheduler {
 
   private start(queue: CallQueue, nowMs: number): void {
     const { load } = queue;
-    const cap = queue.cap(nowMs);
+    const cap = queue.cap();
     this.dropLate(queue, nowMs);
     const pieces = queue.rows === 0 ? [] : queue.take(cap, this.suspectRuns);
     if (queue.rows === 0) this.waiting.delete(queue);
@@ -236,9 +236,10 @@ export class ModelScheduler {
 
   /** What cannot finish in time is not begun, unless nothing else waits: an estimate may be wrong. */
   private dropLate(queue: CallQueue, nowMs: number): void {
+    const serviceMs = queue.expectedMs(Math.min(queue.rows, queue.cap()));
     for (const call of queue.waiting()) {
       const rowsLeft = call.call.input.rows - call.rowsTaken;
-      if (queue.rows === rowsLeft || nowMs + queue.expectedMs(1) <= call.call.context.deadlineAtMs) return;
+      if (queue.rows === rowsLeft || nowMs + serviceMs <= call.call.context.deadlineAtMs) return;
       this.expire(call);
     }
   }
@@ -272,7 +273,7 @@ export class ModelScheduler {
     load.counts.rows += rows;
     load.batchesByRows.set(rows, (load.batchesByRows.get(rows) ?? 0) + 1);
     load.drainRate.batchEnded(rows, load.queuedRows.online + load.queuedRows.bulk > 0, nowMs);
-    queue.learn({ rows, full, serviceMs }, nowMs);
+    queue.learn({ rows, full, serviceMs });
     // The process first, then the answers: it would idle meanwhile.
     this.pump();
     const computeMs = result.inputMs + result.inferMs + result.outputMs;

@@ -85,7 +85,7 @@ export class VersionLoad {
     return this.queues.values();
   }
 
-  statistics(nowMs: number): VersionStatistics {
+  statistics(): VersionStatistics {
     const { rowsPerMs } = this.drainRate;
     return {
       queuedRows: this.queuedRows.online + this.queuedRows.bulk,
@@ -98,7 +98,7 @@ export class VersionLoad {
       queues: Array.from(this.queues.values(), (queue) => ({
         name: queue.name,
         queuedRows: queue.rows,
-        cap: queue.cap(nowMs),
+        cap: queue.cap(),
         ...queue.times.estimate(),
       })),
     };
