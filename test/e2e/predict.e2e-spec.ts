@@ -45,12 +45,14 @@ describe('POST /predict', () => {
   });
 
   it('tells times, ids and the cache in headers', async () => {
-    const { headers, body } = await door.post('/predict', good);
+    const { headers, body } = await door.post('/predict', { ...good, text: 'asked once' });
     const { latency_ms } = body as { latency_ms: number };
     expect(headers.get('x-prediction-id')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
-    expect(headers.get('x-cache')).toBe('off');
+    expect(headers.get('x-cache')).toBe('miss');
     expect(headers.get('server-timing')).toMatch(/^queue;dur=[\d.]+, compute;dur=[\d.]+, total;dur=[\d.]+$/);
     expect(headers.get('server-timing')).toContain(`total;dur=${latency_ms}`);
+    const again = await door.post('/predict', { ...good, text: 'asked once' });
+    expect(again.headers.get('x-cache')).toBe('hit');
   });
 
   it.each([
