@@ -4,7 +4,7 @@ export interface CacheStatistics {
   hits: number;
   /** Run, because no equal one was kept or under way. */
   misses: number;
-  /** Answered by a run that an equal call had begun. */
+  /** Waited for what an equal call had begun. */
   joins: number;
   /** Kept after a run. */
   stores: number;

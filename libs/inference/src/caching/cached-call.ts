@@ -72,6 +72,7 @@ export class CachedCall {
     const wanted = this.underWay(places);
     for (const [run, keys] of wanted) {
       run.join(waiter, keys);
+      this.runs.countersOf(this.call.version).joins += keys.length;
       for (const key of keys) places.delete(key);
     }
     if (places.size > 0) {
@@ -107,15 +108,13 @@ export class CachedCall {
     const { outputs, ran, whole, queueMs, computeMs } = outcome.result;
     if (outputs) for (const key of keys) this.found.set(key, outputs.get(key)!);
     else this.fitsRows = false;
-    if (!isMine) return this.countJoined(keys.filter((key) => ran.has(key)).length);
+    if (!isMine) {
+      this.hasJoined ||= keys.some((key) => ran.has(key));
+      return;
+    }
     this.whole = whole;
     this.hasRun ||= ran.size > 0;
     this.queueMs += queueMs;
     this.computeMs += computeMs;
-  }
-
-  private countJoined(rows: number): void {
-    this.hasJoined ||= rows > 0;
-    this.runs.countersOf(this.call.version).joins += rows;
   }
 }

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type NamedTensors, splitRows } from '@app/core';
+import { DTYPES, type NamedTensors, splitRows } from '@app/core';
 import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { TaskInput } from '../tasks/task';
 import { PartWriter } from './part-writer';
@@ -65,7 +65,7 @@ export class ResultKeys {
     for (const name of names) {
       const { dtype, shape, bytes } = tensors[name];
       writer.text(name);
-      writer.text(dtype);
+      writer.count(DTYPES.indexOf(dtype));
       writer.count(shape.length);
       for (const size of shape) writer.count(size);
       writer.bytes(bytes);

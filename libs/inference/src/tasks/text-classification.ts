@@ -1,5 +1,5 @@
-import { QuaysideError, tensorOf, textsOf, viewOf } from '@app/core';
-import type { JsonValue, NamedTensors, Tensor } from '@app/core';
+import { QuaysideError, tensorOf, viewOf } from '@app/core';
+import type { JsonValue, NamedTensors } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { bestOf, classScores } from './class-scores';
 import type { ScoreRules } from './class-scores';
@@ -33,8 +33,9 @@ export const textClassification: Task = {
   },
 
   present(version, input, output, options) {
-    const label = labelsOf(version, output);
-    if (input.form === 'rows') return { form: 'rows', rows: predictionsOf(label, output) };
+    const labels = labelsOf(version, output);
+    if (input.form === 'rows') return { form: 'rows', rows: predictionsOf(labels, output) };
+    const label = tensorOf('BYTES', output['class_index'].shape, labels);
     const named = { label, score: output['score'] };
     return presentTensors({ output: named, wanted: input.outputs, oneRow: isOneText(input), options });
   },
@@ -54,18 +55,16 @@ export const textClassification: Task = {
   },
 };
 
-/** The names of `class_index`, BYTES of the same shape; `LABEL_<index>` where the model names none. */
-function labelsOf({ text }: ModelVersion, output: TaskOutput): Tensor {
-  const indexes = output['class_index'];
-  const labels = Array.from(viewOf(indexes, 'INT32'), (index) => text?.classes[index] ?? `LABEL_${index}`);
-  return tensorOf('BYTES', indexes.shape, labels);
+/** The names of the elements of `class_index`; `LABEL_<index>` where the model names none. */
+function labelsOf({ text }: ModelVersion, output: TaskOutput): readonly string[] {
+  return Array.from(viewOf(output['class_index'], 'INT32'), (index) => text?.classes[index] ?? `LABEL_${index}`);
 }
 
-function predictionsOf(label: Tensor, output: TaskOutput): readonly JsonValue[] {
-  const [labels, indexes] = [textsOf(label), viewOf(output['class_index'], 'INT32')];
+function predictionsOf(labels: readonly string[], output: TaskOutput): readonly JsonValue[] {
+  const indexes = viewOf(output['class_index'], 'INT32');
   const scores = viewOf(output['score'], 'FP64');
   const [tokens, truncated] = [viewOf(output['tokens'], 'INT32'), viewOf(output['truncated'], 'BOOL')];
-  const [rows = 0, count = 0] = label.shape;
+  const [rows = 0, count = 0] = output['class_index'].shape;
   return Array.from({ length: rows }, (_, row) => ({
     predictions: Array.from({ length: count }, (_, rank) => {
       const at = row * count + rank;
