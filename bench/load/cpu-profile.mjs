@@ -16,12 +16,12 @@ const AREAS = [
 ];
 const ENGINE = {
   '(garbage collector)': 'garbage collection',
-  '(program)': 'native code and system calls',
+  '(program)': 'native code, system calls',
   '(idle)': 'idle',
   '(root)': 'idle',
 };
 
-/** Self time of a `.cpuprofile` by area, in microseconds, the most first. */
+/** Self time of a CPU profile by area, in microseconds, the most first. */
 export function selfTimeByArea({ nodes, samples, timeDeltas }) {
   const areas = new Map(nodes.map(({ id, callFrame }) => [id, areaOf(callFrame)]));
   const totals = new Map();
@@ -38,5 +38,5 @@ function areaOf({ url, functionName }) {
     const match = pattern.exec(url);
     if (match) return name(match);
   }
-  return ENGINE[functionName] ?? 'native code and system calls';
+  return ENGINE[functionName] ?? 'native code, system calls';
 }

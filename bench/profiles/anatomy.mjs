@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { bodyAt, requestBytes } from '../corpus.mjs';
 import { percentile } from '../figures.mjs';
 import { Connection } from '../load/connection.mjs';
 import { selfTimeByArea } from '../load/cpu-profile.mjs';
+import { Inspector } from '../load/inspector.mjs';
+import { freePort } from '../processes.mjs';
 
 const PARTS = fileURLToPath(new URL('../sides/request-parts.mjs', import.meta.url));
 const REQUEST = { path: '/predict', model: 'banking-intents' };
@@ -14,23 +14,23 @@ const TIMING = /^server-timing: *queue;dur=([\d.]+), *compute;dur=([\d.]+), *tot
 const LEAST_SHARE = 0.005;
 const run = promisify(execFile);
 
-/** What each step is, in the order of a request, and how it was measured. Steps with `of` are parts of another. */
+/** The steps in the order of a request: what each is, and how it was measured. The last is the sum of all. */
 const STEPS = [
-  ['http floor', 'socket, HTTP, client', 'bare node:http, same bytes, one connection'],
+  ['http', 'sockets, node:http and the client', 'bare node:http with the same bytes, one connection'],
+  ['door', 'Express, Nest, guards, headers, ids, log line', 'whole, less Server-Timing total, http and serialise'],
   ['parse', 'JSON to an object', 'called singly'],
   ['validate', 'compiled validator of the DTO', 'called singly'],
-  ['prepare', 'task makes tensors', 'called singly'],
+  ['prepare', 'the task makes tensors', 'called singly'],
   ['key', 'key of the result cache', 'called singly'],
   ['queue', 'waiting for an executor', 'Server-Timing'],
-  ['frame', 'the call to a frame and back', 'called singly'],
-  ['tokenise', 'text to tokens to tensors', 'inside the executor'],
-  ['run', 'ONNX Runtime', 'inside the executor'],
-  ['scores', 'softmax and the best', 'inside the executor'],
-  ['frame back', 'the answer to a frame and back', 'called singly'],
-  ['wire', 'two hops between processes', 'Server-Timing compute, less what the executor did and the frames'],
+  ['frame', 'call and answer to frames and back', 'called singly'],
+  ['tokenise', 'text to tokens to tensors', 'called singly'],
+  ['run', 'ONNX Runtime', 'called singly'],
+  ['scores', 'softmax and the best', 'called singly'],
+  ['waking', 'the same three by a process that had to wake up', 'Server-Timing compute, less the three'],
+  ['hops', 'two hops between processes, scheduling, controller', 'Server-Timing total, less all that is in it'],
   ['present', 'tensors to an answer', 'called singly'],
   ['serialise', 'answer to JSON', 'called singly'],
-  ['the rest', 'Nest, Express, guards, log line, ids, headers, scheduling', 'by difference'],
   ['whole', 'first byte sent to last byte received', 'one connection'],
 ];
 
@@ -38,7 +38,7 @@ const STEPS = [
  * Where one request spends its time: the whole at one connection, the parts called singly, and the rest by difference;
  * then where the process that serves HTTP spends its CPU time under load.
  */
-export async function anatomy({ profile, starter, loop, scratch, options, tell }) {
+export async function anatomy({ profile, starter, loop, options, tell }) {
   tell(`${profile}: the parts singly`);
   const parts = JSON.parse((await run(process.execPath, [PARTS])).stdout);
   tell(`${profile}: the whole at one connection`);
@@ -48,7 +48,7 @@ export async function anatomy({ profile, starter, loop, scratch, options, tell }
   const areas = [];
   for (const mode of ['live', 'cached']) {
     tell(`${profile}: CPU profile under load, ${mode}`);
-    areas.push(...(await profiled({ mode, starter, loop, scratch, options })));
+    areas.push(...(await profiled({ mode, starter, loop, options })));
   }
   return [...steps, ...areas.map((area) => ({ profile, side: 'quayside', round: 1, ...area }))];
 }
@@ -70,7 +70,12 @@ async function measureSide(side, { seconds, warmUp }) {
         rows.map((row) => row[name]),
         0.5,
       ) * 1000;
-    return { responseUs: median('responseMs'), queueUs: median('queueMs'), computeUs: median('computeMs') };
+    return {
+      responseUs: median('responseMs'),
+      queueUs: median('queueMs'),
+      computeUs: median('computeMs'),
+      totalUs: median('totalMs'),
+    };
   } finally {
     connection.close();
     await side.stop();
@@ -83,54 +88,48 @@ async function ask(connection, n) {
   const { status, head } = await connection.send(request);
   const responseMs = performance.now() - began;
   if (status !== 200) throw new Error(`An answer with status ${status}.`);
-  const [queueMs, computeMs] = (TIMING.exec(head) ?? []).slice(1).map(Number);
-  return { responseMs, queueMs, computeMs };
+  const [queueMs, computeMs, totalMs] = (TIMING.exec(head) ?? []).slice(1).map(Number);
+  return { responseMs, queueMs, computeMs, totalMs };
 }
 
-/** Microseconds by step. What no part accounts for is the rest. */
+/** Microseconds by step; what no part accounts for is in `door`, `waking` and `hops`. */
 function stepsOf({ parts, whole, floor }) {
-  const inside = parts.tokenise + parts.run + parts.scores;
+  const { responseUs, queueUs, computeUs, totalUs } = whole;
+  const frame = parts.frame + parts['frame back'];
+  const inTotal = parts.parse + parts.validate + parts.prepare + parts.key + frame + parts.present;
   const us = {
     ...parts,
-    'http floor': floor.responseUs,
-    queue: whole.queueUs,
-    wire: whole.computeUs - inside - parts.frame - parts['frame back'],
-    whole: whole.responseUs,
+    frame,
+    http: floor.responseUs,
+    door: responseUs - totalUs - floor.responseUs - parts.serialise,
+    queue: queueUs,
+    waking: computeUs - parts.tokenise - parts.run - parts.scores,
+    hops: totalUs - queueUs - computeUs - inTotal,
+    whole: responseUs,
   };
-  const known = STEPS.map(([name]) => name).filter((name) => name !== 'whole' && name !== 'the rest');
-  us['the rest'] = us.whole - known.reduce((sum, name) => sum + us[name], 0);
   return STEPS.map(([step, what, how]) => ({ part: 'steps', step, what, how, us: us[step] }));
 }
 
-/** CPU time of the process that serves HTTP by area, a request. */
-async function profiled({ mode, starter, loop, scratch, options }) {
-  const folder = join(scratch, `profile-${mode}`);
-  mkdirSync(folder);
-  const flags = ['--cpu-prof', '--cpu-prof-interval', '500', `--cpu-prof-dir=${folder}`];
-  const side = await starter.quayside({ HTTP_PROCESSES: '0' }, flags);
-  const seconds = options.warmUp + options.seconds;
-  const load = { ...REQUEST, url: side.url, mode, connections: options.connections[0], seconds };
-  let requests;
+/** CPU time of the process that serves HTTP by area, a request, once it is warm. */
+async function profiled({ mode, starter, loop, options }) {
+  const inspected = `127.0.0.1:${await freePort()}`;
+  const side = await starter.quayside({ HTTP_PROCESSES: '0' }, [`--inspect=${inspected}`]);
+  const load = { ...REQUEST, url: side.url, mode, connections: options.connections[0] };
   try {
-    ({ requests } = await loop.run(load));
+    await loop.run({ ...load, seconds: options.warmUp });
+    const inspector = await Inspector.attach(inspected);
+    const { profile, result } = await inspector.profile(() => loop.run({ ...load, seconds: options.seconds }));
+    inspector.close();
+    return tableOf(selfTimeByArea(profile), mode, result.requests);
   } finally {
     await side.stop();
   }
-  const areas = selfTimeByArea(serverProfile(folder));
-  const total = areas.reduce((sum, [, us]) => sum + us, 0);
-  return areas
-    .filter(([, us]) => us / total >= LEAST_SHARE)
-    .map(([area, us]) => ({ part: mode, step: area, us: us / requests, share: us / total }));
 }
 
-/** The server's own profile: executors and their threads may write some too. */
-function serverProfile(folder) {
-  const profiles = readdirSync(folder).map((name) => JSON.parse(readFileSync(join(folder, name), 'utf8')));
-  const server = profiles.find(({ nodes }) =>
-    nodes.some(({ callFrame }) => callFrame.url.includes('apps/api/src/main.js')),
-  );
-  if (!server) throw new Error('The server wrote no CPU profile.');
-  return server;
+function tableOf(areas, part, requests) {
+  const total = areas.reduce((sum, [, us]) => sum + us, 0);
+  const rows = areas.filter(([, us]) => us / total >= LEAST_SHARE);
+  return rows.map(([step, us]) => ({ part, step, us: us / requests, share: us / total }));
 }
 
 /** The tables of the report. */
@@ -143,7 +142,7 @@ export function renderAnatomy(samples) {
     ...steps,
     ...['live', 'cached'].flatMap((mode) => [
       '',
-      `CPU time of the process that serves HTTP, \`${mode}\`, start and warm-up included:`,
+      `CPU time of the process that serves HTTP, \`${mode}\`, one process:`,
       '',
       '| area | µs/request | share |',
       '| --- | ---: | ---: |',

@@ -22,13 +22,14 @@ export const manyModels =
     writeModels(folder, models);
     const side = await starter.quayside({ MODEL_DIR: folder, MODEL_MAX_CACHED: String(cache) });
     const samples = [];
-    let sent = 0;
+    let [sent, asked] = [0, 0];
     const hotRequest = () => requestBytes({ path: '/predict', body: bodyAt(sent++, HOT) });
     const hot = (seconds) => openLoop({ url: side.url, requestAt: hotRequest, perSecond: HOT_PER_SECOND, seconds });
-    const coldRequest = () => requestBytes({ path: '/predict', body: bodyAt(sent, `cold-${sent++ % (models - 1)}`) });
+    const coldRequest = () => requestBytes({ path: '/predict', body: bodyAt(asked, `cold-${asked++ % (models - 1)}`) });
     const cold = (seconds) => openLoop({ url: side.url, requestAt: coldRequest, perSecond: COLD_PER_SECOND, seconds });
     try {
-      await Promise.all([hot(options.warmUp), cold(options.warmUp)]);
+      await cold(options.warmUp);
+      await hot(options.warmUp);
       for (let round = 1; round <= options.rounds; round++) {
         const alone = await hot(options.seconds);
         const memory = watchMemory(side.server);

@@ -9,6 +9,8 @@ const REFUSED = new Set([429, 503]);
 const DEADLINE = { 'x-request-timeout-ms': '150' };
 const NORMAL_MS = 200;
 const RECOVERY_MS = 15_000;
+/** Long enough for answers in time; a server that queues without end would take minutes. */
+const LAST_ANSWERS_MS = 5000;
 
 /** A fixed rate of arrivals that every side can bear. */
 export const tail =
@@ -54,7 +56,8 @@ export const overload =
           await loop.run({ ...closed, seconds: options.warmUp });
           const { requests, seconds } = await loop.run({ ...closed, seconds: options.seconds });
           const capacity = requests / seconds;
-          const load = { url: side.url, requestAt: texts.next, perSecond: capacity * times, seconds: options.seconds };
+          const arrivals = { perSecond: capacity * times, seconds: options.seconds, lastAnswersMs: LAST_ANSWERS_MS };
+          const load = { url: side.url, requestAt: texts.next, ...arrivals };
           const figures = overloadFigures(await openLoop(load), capacity);
           const sample = { profile, side: name, round, ...figures, recovery: await recovery(side.url, texts) };
           samples.push(sample);
