@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type Socket, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { cpuQuota } from '@app/inference';
 import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { BlindClients } from './blind-clients';
 import { childrenOf, isAlive } from './processes';
@@ -23,7 +24,7 @@ async function rawClient(url: string, start: string): Promise<{ socket: Socket; 
 jest.setTimeout(180_000);
 
 describe('several HTTP processes', () => {
-  let settings: Readonly<Record<string, string>>;
+  let settings: Readonly<Record<'MODEL_DIR' | 'HTTP_PROCESSES' | 'EXECUTOR_COUNT', string>>;
 
   beforeEach(async () => {
     const models = await temporaryDirectory();
@@ -86,6 +87,16 @@ describe('several HTTP processes', () => {
     await server.logged('http_process_ready');
     expect(server.httpProcesses).toHaveLength(2);
     expect(server.httpProcesses).not.toContain(frozen);
+  });
+
+  it('share the CPUs, at least one batch each', async () => {
+    const { EXECUTOR_COUNT: _unset, ...shared } = settings;
+    await using server = await ServerProcess.start(shared);
+    await server.ready();
+    const spare = 1;
+    const executors = Math.max(1, Math.floor(cpuQuota() / 2)) + spare;
+    const counts = (): readonly number[] => server.httpProcesses.map((pid) => childrenOf(pid, 'executor').length);
+    await eventually(() => expect(counts()).toEqual([executors, executors]));
   });
 
   it('end with their executors when the supervisor is killed', async () => {

@@ -84,6 +84,17 @@ describe(DrainService.name, () => {
     ]);
   });
 
+  it('leaves readiness as it is, and takes requests for another time, when its process is replaced', async () => {
+    const { clock, connections, readiness, service } = build();
+    const stopped = service.stop('SIGHUP', { replacedAfterMs: 2500 });
+    await clock.advance(3000);
+    connections.finish();
+    await clock.advance(0);
+    await expect(stopped).resolves.toBe(0);
+    expect(readiness.startDraining).not.toHaveBeenCalled();
+    expect(connections.asked.slice(0, 2)).toEqual(['0 announceClose', '2500 stopListening']);
+  });
+
   it('cuts bodies that do not arrive, and refuses the rest before its time is over', async () => {
     const { clock, connections, service } = build();
     const stopped = service.stop('SIGTERM');
