@@ -6,6 +6,7 @@ import { LABELS } from './sides.mjs';
 const COLUMNS = {
   rate: ['requests/s', 0],
   cpuUs: ['CPU µs/request', 0],
+  batch: ['rows a batch', 0],
   capacity: ['capacity/s', 0],
   offered: ['offered/s', 0],
   goodput: ['goodput of capacity', 2],

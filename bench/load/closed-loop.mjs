@@ -29,7 +29,7 @@ export class ClosedLoop {
     }
   }
 
-  /** Requests of one profile for so many seconds. Gives `{ requests, seconds, errors, maxMs, percentilesMs }`. */
+  /** Requests of one profile for so many seconds. Gives `{ requests, seconds, errors, maxMs, percentilesMs }`, errors by kind. */
   async run({ url, path, model = '-', mode, connections, seconds }) {
     const load = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '60s', '-s', SCRIPT, url];
     const request = [this.#corpusFile, path, model, mode, CACHED_SET, this.#liveSent].map(String);

@@ -41,7 +41,7 @@ function done(summary, latency)
   end
   local e = summary.errors
   io.write(string.format(
-    '\nRESULT {"requests":%d,"seconds":%.4f,"errors":%d,"maxMs":%.3f,"percentilesMs":{%s}}\n',
-    summary.requests, summary.duration / 1e6, e.connect + e.read + e.write + e.status + e.timeout,
+    '\nRESULT {"requests":%d,"seconds":%.4f,"errors":{"status":%d,"timeout":%d,"broken":%d},"maxMs":%.3f,"percentilesMs":{%s}}\n',
+    summary.requests, summary.duration / 1e6, e.status, e.timeout, e.connect + e.read + e.write,
     latency.max / 1000, table.concat(percentiles, ',')))
 end

@@ -61,9 +61,7 @@ async function measure(side, { request, loop, connections, seconds }) {
     side instanceof EnginePool
       ? await side.run({ seconds })
       : await loop.run({ ...request, url: side.url, connections, seconds });
-  if (result.requests === 0 || result.errors > 0) {
-    throw new Error(`${side.name}: ${result.requests} requests, ${result.errors} of them failed.`);
-  }
+  assertAllAnswered(result, side.name);
   const { percentilesMs: percentiles = {}, ...rest } = result;
   return {
     rate: result.requests / result.seconds,
@@ -71,6 +69,13 @@ async function measure(side, { request, loop, connections, seconds }) {
     p50: percentiles[50],
     p95: percentiles[95],
     p99: percentiles[99],
+    batch: result.batch,
     raw: { ...rest, percentilesMs: percentiles },
   };
+}
+
+function assertAllAnswered({ requests, errors: { status, timeout, broken } }, who) {
+  if (requests > 0 && status + timeout + broken === 0) return;
+  const counts = `${status} were answered with an error, ${timeout} late, ${broken} broken off`;
+  throw new Error(`${who}: of ${requests} requests ${counts}.`);
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 const ENTRY = fileURLToPath(new URL('bare-engine.mjs', import.meta.url));
 const BATCH_SIZES = [1, 2, 4, 8, 16];
 const TRY_SECONDS = 1.5;
+const NO_ERRORS = { status: 0, timeout: 0, broken: 0 };
 
 /** One bare engine per core. It is a side like the servers, except that it makes its own load. */
 export class EnginePool {
@@ -44,7 +45,7 @@ export class EnginePool {
       }),
     );
     const requests = answers.reduce((sum, { rows }) => sum + rows, 0);
-    return { requests, seconds: Math.max(...answers.map((answer) => answer.seconds)), errors: 0, batch };
+    return { requests, seconds: Math.max(...answers.map((answer) => answer.seconds)), errors: NO_ERRORS, batch };
   }
 
   get pids() {

@@ -1,4 +1,4 @@
-"""One line of JSON per request, written in larger pieces, since a system call per line would cost more than the line."""
+"""One line of JSON per request, written in larger pieces: a system call per line would cost more than the line."""
 
 import sys
 import time

@@ -5,6 +5,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
+EmbedText = Annotated[str, Field(min_length=1, max_length=100_000)]
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, protected_namespaces=())
 
@@ -20,7 +23,7 @@ class PredictRequest(Strict):
 
 
 class EmbedRequest(Strict):
-    text: Annotated[str, Field(min_length=1, max_length=100_000)] | Annotated[list[str], Field(min_length=1, max_length=2048)]
+    text: EmbedText | Annotated[list[EmbedText], Field(min_length=1, max_length=2048)]
     model_id: Literal["minilm"]
     normalize: bool = True
 

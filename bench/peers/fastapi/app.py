@@ -1,6 +1,6 @@
 """
-The reference system: FastAPI and Pydantic v2, inference in threads off the event loop, answers cached in process and in
-Redis. Settings that were tried: threads beat a process pool, four workers beat two, an LRU before Redis beats Redis alone.
+The reference system: FastAPI and Pydantic v2, inference in threads off the event loop, answers cached in process and
+in Redis. Tried: threads beat a process pool, four workers beat two at p99, an LRU before Redis beats Redis alone.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ async def answer(key: str, compute: Callable[[], Answer]) -> Response:
 
 
 class RequestLog:
-    """Gives every request an id and a line in the log. Plain ASGI: Starlette's own middleware class costs a task each."""
+    """Gives every request an id and a line in the log. Plain ASGI: Starlette's middleware class costs a task each."""
 
     def __init__(self, inner: FastAPI) -> None:
         self._inner = inner
