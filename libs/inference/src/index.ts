@@ -6,6 +6,10 @@ export { ResultCache } from './caching/result-cache';
 export type { CacheStatistics } from './caching/cache-counters';
 export { PredictionSink } from './prediction-sink';
 export type { PredictionRecord } from './prediction-sink';
+export { ModelScheduler } from './scheduling/model-scheduler';
+export type { ScheduledCall, ScheduledResult, SchedulerOptions } from './scheduling/model-scheduler';
+export type { QueueStatistics, VersionStatistics } from './scheduling/version-load';
+export type { BatchVerdict } from './tasks/batch-check';
 export { Executor } from './execution/executor';
 export { ChildProcessExecutor } from './execution/child-process-executor';
 export type {
