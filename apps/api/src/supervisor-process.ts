@@ -31,6 +31,8 @@ export class HttpProcess {
   wasReady = false;
   /** Whether its end was asked for. */
   wasAsked = false;
+  /** Whether it has told anything yet. */
+  wasHeard = false;
   private silentTicks = 0;
   private readonly child: ChildProcess;
 
@@ -45,6 +47,7 @@ export class HttpProcess {
     this.fault = fault.promise;
     this.exited = this.untilGone();
     this.child.on('message', (report: Report) => {
+      this.wasHeard = true;
       this.silentTicks = 0;
       if (report.type === 'listening') listening.resolve();
       if (report.type === 'fault') fault.resolve(report.reason);

@@ -9,6 +9,8 @@ import { SharedSocket } from './supervisor-socket';
 
 const STDOUT = 1;
 const TICKS_PER_TIMEOUT = 20;
+/** Before it is heard of for the first time a process loads its code, in one long turn of its event loop. */
+const PATIENCE_AT_START = 6;
 const LAST_LINES_MS = 1000;
 /** HTTP processes end by themselves within the time of a stop; what has not by then is killed. */
 const KILL_AFTER_MS = 2000;
@@ -103,7 +105,7 @@ class Supervisor implements SlotHost {
 
   private listenForHearts(): void {
     for (const process of this.alive) {
-      if (process.tick() <= TICKS_PER_TIMEOUT) continue;
+      if (process.tick() <= TICKS_PER_TIMEOUT * (process.wasHeard ? 1 : PATIENCE_AT_START)) continue;
       this.say('error', { event: 'http_process_silent', slot: process.slot, child_pid: process.pid });
       process.kill();
     }
