@@ -2,8 +2,7 @@ import { spawn } from 'node:child_process';
 import { appendFile, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Dtype } from '@app/core';
-import { temporaryDirectory, tiny, writeModel } from '@app/testing';
-import type { TinyModel } from '@app/testing';
+import { type TinyModel, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { loadError, runError } from '../../libs/inference/src/execution/native-errors';
 
 /**

@@ -1,6 +1,6 @@
 import { temporaryDirectory, tiny, writeModel } from '@app/testing';
 import fc from 'fast-check';
-import { ApiClient, type Answer, outcome } from './door';
+import { type Answer, ApiClient, outcome } from './door';
 import { RawConnection } from './raw-http';
 import { ServerProcess } from './server-process';
 

@@ -1,5 +1,4 @@
-import type { Clock } from './clock';
-import { SystemClock } from './clock';
+import { type Clock, SystemClock } from './clock';
 
 /** The order in which a process stops: what is in one phase runs together, and ends before the next begins. */
 export const DRAIN_PHASES = ['stop-taking', 'finish', 'flush', 'close'] as const;

@@ -3,7 +3,7 @@ import type { FloatDtype } from './dtypes';
 import { QuaysideError } from './errors';
 import { halfValue } from './half-floats';
 import type { JsonValue, RawJson } from './json';
-import { elementsOf, textOf, viewOf, type Tensor } from './tensor';
+import { type Tensor, elementsOf, textOf, viewOf } from './tensor';
 
 /** How tensors are written as JSON. */
 export interface EncodeOptions {

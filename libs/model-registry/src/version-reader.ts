@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { lstat, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { isQuaysideError } from '@app/core';
-import type { Signature } from '@app/core';
+import { type Signature, isQuaysideError } from '@app/core';
 import type { Manifest } from './manifest';
 import { MANIFEST_LIMIT_BYTES, type WrittenManifest, parseManifest, toManifest } from './manifest-schema';
 import { openOwnFile, readOwnText, sha256Of } from './model-files';

@@ -1,8 +1,6 @@
-import { QuaysideError } from '@app/core';
-import type { ErrorCode, Tensor } from '@app/core';
+import { type ErrorCode, QuaysideError, type Tensor } from '@app/core';
 import type { Batch, BatchResult, Executor, ExecutorStatus, LoadedModel, TaskInput, TaskOutput } from '@app/inference';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 
 /** What a fake executor answers to one call. */
 export type FakeAnswer = (call: TaskInput, version: ModelVersion) => TaskOutput;

@@ -1,8 +1,6 @@
 import type { ServerResponse } from 'node:http';
-import { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from '@app/core';
-import type { ErrorCode, ErrorDetail } from '@app/core';
-import { HTTP_ERRORS } from './http-errors';
-import type { ErrorType, HttpError } from './http-errors';
+import { ERROR_CATALOGUE, type ErrorCode, type ErrorDetail, QuaysideError, isQuaysideError } from '@app/core';
+import { type ErrorType, HTTP_ERRORS, type HttpError } from './http-errors';
 
 /** The error body of the native routes, and of everything that is answered below Express. */
 export interface NativeError {

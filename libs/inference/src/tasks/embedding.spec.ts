@@ -1,16 +1,15 @@
 import { tensorOf, viewOf } from '@app/core';
-import { DEFAULT_MANIFEST } from '@app/model-registry';
-import type { Manifest, ModelVersion } from '@app/model-registry';
+import { DEFAULT_MANIFEST, type Manifest, type ModelVersion } from '@app/model-registry';
 import {
-  TINY_MAX_TOKENS,
-  aModelVersion,
-  temporaryDirectory,
-  tiny,
-  writeModel,
   ScriptedSession,
   TEXT_INPUTS,
+  TINY_MAX_TOKENS,
+  aModelVersion,
   tensorSpec as spec,
+  temporaryDirectory,
   textSession,
+  tiny,
+  writeModel,
 } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
 import fc from 'fast-check';

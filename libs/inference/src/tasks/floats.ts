@@ -1,5 +1,4 @@
-import { viewOf } from '@app/core';
-import type { Dtype, Tensor } from '@app/core';
+import { type Dtype, type Tensor, viewOf } from '@app/core';
 
 // TypeScript's library for ES2024 does not know Float16Array, which Node 24 has.
 const { Float16Array } = globalThis as unknown as { Float16Array: Float32ArrayConstructor };

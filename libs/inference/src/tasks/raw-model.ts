@@ -1,7 +1,13 @@
-import { concatRows, elementCount, sliceRows, tensorOf } from '@app/core';
-import type { NamedTensors, Tensor, TensorSpec } from '@app/core';
-import { batchLayoutOf, checkOutputRows } from './batch-layout';
-import type { BatchLayout } from './batch-layout';
+import {
+  type NamedTensors,
+  type Tensor,
+  type TensorSpec,
+  concatRows,
+  elementCount,
+  sliceRows,
+  tensorOf,
+} from '@app/core';
+import { type BatchLayout, batchLayoutOf, checkOutputRows } from './batch-layout';
 import { Stopwatch } from './stopwatch';
 import type { EngineSession, OpenModel, TaskInput } from './task';
 

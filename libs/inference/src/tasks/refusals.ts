@@ -1,5 +1,4 @@
-import { QuaysideError } from '@app/core';
-import type { ErrorCode, JsonRecord } from '@app/core';
+import { type ErrorCode, type JsonRecord, QuaysideError } from '@app/core';
 
 /** What is wrong with one field of a request. */
 export interface Refusal {
