@@ -75,6 +75,14 @@ describe('GET /v1/models', () => {
     expect([one?.body, two?.body]).toMatchObject([{ model_version: '1' }, { model_version: '2' }]);
   });
 
+  it('answers for a model of which no version serves unasked with the version that it has', async () => {
+    await writeModel(directory, { name: 'named', version: 'nightly', model: tiny.classifierTiny() });
+    await eventually(async () => (await door.send('/v1/models/named')).status === 200);
+    const answer = await door.post('/predict', { text: 'good', model_id: 'named' });
+    expect(outcome(answer)).toBe('404 model_version_not_found');
+    expect(answer.text).toContain('nightly');
+  });
+
   it('shows a model that has been dropped into the folder, without a restart', async () => {
     await writeModel(directory, { name: 'newcomer', model: tiny.adds(5) });
     await eventually(async () => (await door.send('/v1/models/newcomer')).status === 200);
