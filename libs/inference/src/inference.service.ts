@@ -5,9 +5,12 @@ import { Injectable } from '@nestjs/common';
 import { InFlight } from './in-flight';
 import { PredictionSink } from './prediction-sink';
 import { ModelScheduler } from './scheduling/model-scheduler';
+import { withinDeadline } from './scheduling/within-deadline';
 import type { PredictInput, PredictOptions, TaskSchema, Usage } from './tasks/task';
 import { taskOf } from './tasks/tasks';
-import { withinDeadline } from './within-deadline';
+
+/** What a caller is asked to wait for a version that is still loading. */
+const LOADING_RETRY_MS = 1000;
 
 /** One request for predictions, whichever door it came through. */
 export interface PredictCall {
@@ -114,7 +117,10 @@ export class InferenceService {
     assertTask(resolved, call.task);
     let release = this.inFlight.enter(resolved);
     try {
-      const version = await withinDeadline(this.registry.serve(reference), call.context, this.clock, resolved);
+      const version = await withinDeadline(call.context, this.clock, {
+        begin: () => this.registry.serve(reference),
+        late: () => notReady(resolved),
+      });
       assertTask(version, call.task);
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
         release();
@@ -137,4 +143,10 @@ export class InferenceService {
 function assertTask(version: ModelVersion, task: TaskName | undefined): void {
   if (task === undefined || version.task === task) return;
   throw new QuaysideError('task_mismatch', `Model "${version.model}" does ${version.task}; this route serves ${task}.`);
+}
+
+/** The load goes on, for others. */
+function notReady({ model }: ModelVersion): QuaysideError {
+  const message = `Model "${model}" is still loading. Try again shortly.`;
+  return new QuaysideError('model_not_ready', message, { retryAfterMs: LOADING_RETRY_MS });
 }

@@ -3,6 +3,7 @@ import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { BatchResult, Executor } from '../execution/executor';
 import type { TaskInput, TaskOutput } from '../tasks/task';
 import { joinPieces, splitCall } from './pieces';
+import { clientClosed, withinDeadline } from './within-deadline';
 
 /** One call for one version, with its input already made tensors. */
 export interface ScheduledCall {
@@ -101,47 +102,27 @@ export class ModelScheduler {
   }
 
   private admit(call: ScheduledCall, load: VersionLoad, sizeBytes: number): void {
-    if (call.context.signal.aborted) throw leftError();
+    if (call.context.signal.aborted) throw clientClosed();
     const { queueLimitRows, queueLimitBytes } = this.options;
     if (load.rows + call.input.rows <= queueLimitRows && this.bytes + sizeBytes <= queueLimitBytes) return;
     const waitMs = (load.rows * load.rowMs) / this.executor.status().concurrency;
-    throw new QuaysideError(
-      'overloaded',
-      `Too much work is waiting for model "${call.version.model}". Try again later.`,
-      {
-        retryAfterMs: Math.min(Math.max(waitMs, 1000), 30_000),
-      },
-    );
+    const message = `Too much work is waiting for model "${call.version.model}". Try again later.`;
+    throw new QuaysideError('overloaded', message, { retryAfterMs: Math.min(Math.max(waitMs, 1000), 30_000) });
   }
 
-  /** Settles at the deadline or when the caller leaves, whatever the executor does. */
   private async runWithinDeadline(call: ScheduledCall): Promise<ScheduledResult> {
-    const { context } = call;
-    const gone = new AbortController();
-    const ended = Promise.withResolvers<never>();
-    let startedAtMs: number | undefined;
-    const end = (error: QuaysideError): void => {
-      ended.reject(error);
-      gone.abort(error);
-    };
-    const leave = (): void => end(leftError());
-    const timer = this.clock.setTimer(Math.max(0, context.deadlineAtMs - this.clock.monotonicMs()), () =>
-      end(deadlineError(call.version, startedAtMs === undefined ? 'queued' : 'executing')),
-    );
-    context.signal.addEventListener('abort', leave, { once: true });
     const submittedAtMs = this.clock.monotonicMs();
+    let startedAtMs: number | undefined;
     const onStart = (): void => void (startedAtMs ??= this.clock.monotonicMs());
-    try {
-      const results = await Promise.race([this.runPieces(call, gone.signal, onStart), ended.promise]);
-      return {
-        output: joinPieces(results.map((result) => result.outputs[0])),
-        queueMs: (startedAtMs ?? submittedAtMs) - submittedAtMs,
-        computeMs: results.reduce((sum, { inputMs, inferMs, outputMs }) => sum + inputMs + inferMs + outputMs, 0),
-      };
-    } finally {
-      timer.cancel();
-      context.signal.removeEventListener('abort', leave);
-    }
+    const results = await withinDeadline(call.context, this.clock, {
+      begin: (gone) => this.runPieces(call, gone, onStart),
+      late: () => deadlineError(call.version, startedAtMs === undefined ? 'queued' : 'executing'),
+    });
+    return {
+      output: joinPieces(results.map((result) => result.outputs[0])),
+      queueMs: (startedAtMs ?? submittedAtMs) - submittedAtMs,
+      computeMs: results.reduce((sum, { inputMs, inferMs, outputMs }) => sum + inputMs + inferMs + outputMs, 0),
+    };
   }
 
   /** Runs the pieces of one call, as many at once as the pool runs batches; the first failure drops those not begun. */
@@ -177,10 +158,6 @@ export class ModelScheduler {
 
 function bytesOf(input: TaskInput): number {
   return Object.values(input.tensors).reduce((sum, tensor) => sum + tensor.bytes.byteLength, 0);
-}
-
-function leftError(): QuaysideError {
-  return new QuaysideError('client_closed', 'The client left before the answer.');
 }
 
 function deadlineError(version: ModelVersion, stage: 'queued' | 'executing'): QuaysideError {
