@@ -52,7 +52,7 @@ export class FakeExecutor implements Executor {
     return this;
   }
 
-  /** Fails every load from now on, until `recover`. */
+  /** Fails every load of a version that is not resident from now on, until `recover`. */
   failLoad(code: ErrorCode, message = 'Scripted by a test.'): this {
     this.loadFault = new QuaysideError(code, message);
     return this;
@@ -101,10 +101,10 @@ export class FakeExecutor implements Executor {
 
   async load(version: ModelVersion): Promise<LoadedModel> {
     if (this.closed) throw shuttingDown();
-    if (this.loadFault) throw this.loadFault;
     const key = versionKey(version);
     const held = this.resident.get(key);
     if (held) return held;
+    if (this.loadFault) throw this.loadFault;
     const loaded = { signature: version.signature, residentBytes: 1, loadMs: 0 };
     this.loads.push(version);
     this.resident.set(key, loaded);
