@@ -61,7 +61,7 @@ export class InferenceModule implements OnModuleInit {
   onModuleInit(): void {
     this.registry.beforeServing('load', async (version) => void (await this.executor.load(version)));
     this.registry.afterServing(async (version) => {
-      await this.inference.settled(version);
+      await this.inference.release(version);
       await this.executor.unload(version);
     });
     this.drain.register('finish', 'predictions', () => this.scheduler.whenIdle());

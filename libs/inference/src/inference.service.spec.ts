@@ -27,7 +27,7 @@ function buildService() {
   const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000, pieceRows: 8 });
   const service = new InferenceService(registry, new DoublingStore(), scheduler, sink, clock);
   registry.afterServing(async (version) => {
-    await service.settled(version);
+    await service.release(version);
     await executor.unload(version);
   });
   return { clock, registry, executor, sink, service };

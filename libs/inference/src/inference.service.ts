@@ -103,9 +103,9 @@ export class InferenceService {
     return { version, schema: taskOf(version.task).schema(version) };
   }
 
-  /** Waits until nothing runs or waits for a version that is no longer served. */
-  async settled(version: ModelVersion): Promise<void> {
-    await this.inFlight.none(version);
+  /** Lets go of a version that is no longer served: waits for its last call, then forgets what was learnt of it. */
+  async release(version: ModelVersion): Promise<void> {
+    await this.inFlight.whenIdle(version);
     this.scheduler.forget(version);
   }
 
@@ -115,7 +115,7 @@ export class InferenceService {
     const resolved = this.registry.resolve(reference);
     call.onVersion?.(resolved);
     assertTask(resolved, call.task);
-    let release = this.inFlight.enter(resolved);
+    let leave = this.inFlight.enter(resolved);
     try {
       const version = await withinDeadline(call.context, this.clock, {
         begin: () => this.registry.serve(reference),
@@ -123,13 +123,13 @@ export class InferenceService {
       });
       assertTask(version, call.task);
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
-        release();
-        release = this.inFlight.enter(version);
+        leave();
+        leave = this.inFlight.enter(version);
         call.onVersion?.(version);
       }
-      return { version, [Symbol.dispose]: release };
+      return { version, [Symbol.dispose]: leave };
     } catch (error) {
-      release();
+      leave();
       throw error;
     }
   }
