@@ -54,9 +54,10 @@ function global(module: DynamicModule): DynamicModule {
   return { ...module, global: true };
 }
 
-function inferenceOptions({ data, executor, inference, model }: Config): InferenceOptions {
+function inferenceOptions({ data, executor, inference, inherited, model }: Config): InferenceOptions {
   return {
     executor: {
+      environment: inherited,
       modelDirectory: model.dir,
       probeDirectory: join(data.dir, 'probes'),
       maxCached: model.maxCached,
