@@ -108,7 +108,7 @@ function matches(template: string, path: string): boolean {
 }
 
 function pathOf(path: string): string {
-  return path.split('?')[0] ?? path;
+  return path.split(/[?#]/)[0] ?? path;
 }
 
 /** Headers that come with some errors of a status only. */
