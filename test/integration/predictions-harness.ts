@@ -29,7 +29,7 @@ class PredictionsModule {
   static over(directory: string, probeDirectory: string): DynamicModule {
     const executor = { modelDirectory: directory, probeDirectory, entryPath: ENTRY, concurrency: 1 };
     const scheduler = { queueLimitRows: 2048, queueLimitBytes: 1e9 };
-    const registry = { ...ModelRegistryModule.forRoot({ directory, pollIntervalMs: 0 }), global: true };
+    const registry = ModelRegistryModule.forRoot({ directory, pollIntervalMs: 0 });
     return {
       module: PredictionsModule,
       imports: [Surroundings, registry, FeatureStoreModule.forRoot(), InferenceModule.forRoot({ executor, scheduler })],

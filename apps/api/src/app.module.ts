@@ -28,7 +28,7 @@ export class AppModule {
         ObservabilityModule.forRoot({ level: log.level }),
         CoreModule,
         HttpModule.forRoot(new HttpPolicy(config)),
-        global(ModelRegistryModule.forRoot({ directory: model.dir, pollIntervalMs: model.pollIntervalMs })),
+        ModelRegistryModule.forRoot({ directory: model.dir, pollIntervalMs: model.pollIntervalMs }),
         FeatureStoreModule.forRoot(),
         InferenceModule.forRoot(inferenceOptions(config)),
         HealthModule.forRoot({
@@ -48,10 +48,6 @@ export class AppModule {
       providers: [ApiDocument],
     };
   }
-}
-
-function global(module: DynamicModule): DynamicModule {
-  return { ...module, global: true };
 }
 
 function inferenceOptions({ data, executor, inference, inherited, model }: Config): InferenceOptions {
