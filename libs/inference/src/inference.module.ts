@@ -1,15 +1,15 @@
 import { Clock, Drain } from '@app/core';
 import { ModelRegistry } from '@app/model-registry';
-import { type DynamicModule, Module, type OnModuleInit } from '@nestjs/common';
+import { type DynamicModule, Logger, Module, type OnModuleInit } from '@nestjs/common';
 import { ChildProcessExecutor } from './execution/child-process-executor';
 import { Executor } from './execution/executor';
 import type { ChildProcessExecutorOptions } from './execution/executor-options';
 import { InferenceService } from './inference.service';
 import { ModelScheduler, type SchedulerOptions } from './scheduling/model-scheduler';
 
-/** What inference needs to know; the executor's clock and reports are wired by the module. */
+/** What inference needs to know; the executor's clock, reports and log are wired by the module. */
 export interface InferenceOptions {
-  readonly executor: Omit<ChildProcessExecutorOptions, 'clock' | 'report'>;
+  readonly executor: Omit<ChildProcessExecutorOptions, 'clock' | 'report' | 'log'>;
   readonly scheduler: Pick<SchedulerOptions, 'queueLimitRows' | 'queueLimitBytes'>;
 }
 
@@ -42,6 +42,7 @@ export class InferenceModule implements OnModuleInit {
             new ChildProcessExecutor({
               ...options.executor,
               clock,
+              log: debugLog(),
               report: (version, report) => registry.report(version, report),
             }),
         },
@@ -67,4 +68,10 @@ export class InferenceModule implements OnModuleInit {
     this.drain.register('finish', 'predictions', () => this.scheduler.whenIdle());
     this.drain.register('close', 'executors', () => this.executor.close());
   }
+}
+
+/** The debug log only: the engine's own words may hold paths, and values of an input. */
+function debugLog(): (line: string) => void {
+  const logger = new Logger(Executor.name);
+  return (line) => logger.debug({ event: 'executor', msg: line });
 }
