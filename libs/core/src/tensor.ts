@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { packElements, unpackElements } from './bytes-layout';
 import { BYTE_WIDTH, type Dtype, type FixedDtype } from './dtypes';
-import { halfBits } from './half-floats';
+import { halfBits, halfValue } from './half-floats';
 import { inputError, inputFault } from './input-fault';
 
 /**
@@ -68,6 +68,9 @@ export type TensorValues =
   | readonly Uint8Array[]
   | NodeJS.TypedArray;
 
+// TypeScript's library for ES2024 does not know Float16Array, which Node 24 has.
+const { Float16Array } = globalThis as unknown as { Float16Array: Float32ArrayConstructor };
+
 /** More elements than this in one tensor are refused; far above what any body or frame can carry. */
 const MAX_ELEMENTS = 2 ** 28;
 /** More dimensions than JSON may nest. */
@@ -119,6 +122,17 @@ export function viewOf<D extends FixedDtype>(tensor: Tensor, dtype?: D): TensorV
   const aligned = tensor.bytes.byteOffset % View.BYTES_PER_ELEMENT === 0;
   const { buffer, byteOffset, byteLength } = aligned ? tensor.bytes : new Uint8Array(tensor.bytes);
   return new View(buffer, byteOffset, byteLength / View.BYTES_PER_ELEMENT) as TensorView<D>;
+}
+
+/**
+ * The numbers of a tensor of floats, exactly; for all but BF16 as a view on its bytes where they are aligned. Throws
+ * TypeError for another dtype.
+ */
+export function floatsOf(tensor: Tensor): Float32Array | Float64Array {
+  if (tensor.dtype === 'FP32' || tensor.dtype === 'FP64') return viewOf(tensor, tensor.dtype);
+  if (tensor.dtype === 'BF16') return Float64Array.from(viewOf(tensor, 'BF16'), (bits) => halfValue('BF16', bits));
+  const { buffer, byteOffset, length } = viewOf(tensor, 'FP16');
+  return new Float16Array(buffer, byteOffset, length);
 }
 
 /** The elements of a `BYTES` tensor, as views on its bytes. Throws TypeError for another dtype. */

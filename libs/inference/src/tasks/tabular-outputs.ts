@@ -5,8 +5,9 @@ import {
   type Tensor,
   type TensorSpec,
   encodeNested,
+  floatsOf,
+  isFloat,
 } from '@app/core';
-import { floatsOf, isFloat } from './floats';
 import { type Schema, elementOf, listOf, nestedOf, objectOf } from './json-schema';
 
 /** What a model's outputs mean: a classifier has a label or probabilities or both, any other model a value. */

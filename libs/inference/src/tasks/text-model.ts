@@ -4,6 +4,8 @@ import {
   type Signature,
   type Tensor,
   type TensorSpec,
+  floatsOf,
+  isFloat,
   tensorOf,
   textsOf,
   viewOf,
@@ -12,7 +14,6 @@ import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows } from './batch-layout';
 import { Stopwatch } from './stopwatch';
 import type { EngineSession, OpenModel, TaskInput, Usage } from './task';
-import { floatsOf, isFloat } from './floats';
 import { type SequenceLimits, type TextGroup, feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
 import { type Encoding, Tokenizer } from './tokenizer';
 
