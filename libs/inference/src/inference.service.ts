@@ -41,6 +41,8 @@ export interface Prediction {
   readonly queueMs: number;
   /** Time inside the executor, in milliseconds. */
   readonly computeMs: number;
+  /** Rows that ran together; of several batches, those of the largest. */
+  readonly batchSize: number;
 }
 
 /** What a version takes and gives. */
@@ -74,7 +76,7 @@ export class InferenceService {
     const task = taskOf(version.task);
     const input = await this.enrich(version, call);
     const prepared = task.prepare(version, input, call.options);
-    const { output, queueMs, computeMs } = await this.scheduler.submit({
+    const { output, queueMs, computeMs, batchSize } = await this.scheduler.submit({
       version,
       input: prepared,
       context: call.context,
@@ -94,7 +96,7 @@ export class InferenceService {
       computeMs,
     });
     const { form: _, ...body } = answer;
-    return { id, version, ...body, usage: task.usage(output), cache: 'off', queueMs, computeMs };
+    return { id, version, ...body, usage: task.usage(output), cache: 'off', queueMs, computeMs, batchSize };
   }
 
   /** What the model takes and gives; it need not be loaded for that. Throws model_not_found, model_version_not_found. */

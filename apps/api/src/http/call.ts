@@ -48,11 +48,11 @@ export class Call {
   };
 
   /** Sets the headers of an answer, and gives `latency_ms`: from the last byte of the body until now. */
-  answered({ id, cache, queueMs, computeMs }: Prediction): number {
+  answered({ id, cache, queueMs, computeMs, batchSize }: Prediction): number {
     const latencyMs = rounded(this.parts.clock.monotonicMs() - this.bodyReadAtMs);
     const timing = `queue;dur=${rounded(queueMs)}, compute;dur=${rounded(computeMs)}, total;dur=${latencyMs}`;
     this.parts.response.set({ 'X-Prediction-ID': id, 'X-Cache': cache, 'Server-Timing': timing });
-    Object.assign(this.log, { cache, queueMs, computeMs });
+    Object.assign(this.log, { cache, queueMs, computeMs, batchSize });
     return latencyMs;
   }
 }

@@ -19,6 +19,8 @@ export interface ScheduledResult {
   readonly queueMs: number;
   /** Inside executors, summed over its pieces. */
   readonly computeMs: number;
+  /** Rows of the largest batch that a piece of it ran in. */
+  readonly batchSize: number;
 }
 
 /** Bounds of the work that may wait. */
@@ -122,6 +124,7 @@ export class ModelScheduler {
       output: joinPieces(results.map((result) => result.outputs[0])),
       queueMs: (startedAtMs ?? submittedAtMs) - submittedAtMs,
       computeMs: results.reduce((sum, { inputMs, inferMs, outputMs }) => sum + inputMs + inferMs + outputMs, 0),
+      batchSize: results.length === 1 ? call.input.rows : this.options.pieceRows,
     };
   }
 
