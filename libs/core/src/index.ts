@@ -2,7 +2,7 @@ export { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from './errors';
 export type { ErrorCode, ErrorDetail, ErrorOptions } from './errors';
 export { BYTE_WIDTH, DTYPES, isFloat } from './dtypes';
 export type { Dtype, FixedDtype } from './dtypes';
-export { elementCount, elementsOf, floatsOf, tensorOf, textsOf, viewOf } from './tensor';
+export { elementCount, elementsOf, floatsOf, mapTensors, tensorOf, textsOf, viewOf } from './tensor';
 export type { Dimension, NamedTensors, Signature, Tensor, TensorSpec, TensorValues, TensorView } from './tensor';
 export { concatRows, sliceRows } from './tensor-rows';
 export { decodeElements, decodeJson, decodeNested } from './tensor-decoder';

@@ -152,6 +152,11 @@ export function textsOf(tensor: Tensor, field = 'input'): string[] {
   });
 }
 
+/** Every tensor changed by `map`, under its own name. */
+export function mapTensors(tensors: NamedTensors, map: (tensor: Tensor, name: string) => Tensor): NamedTensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor, name)]));
+}
+
 /** The text of bytes that are known to be UTF-8. */
 export function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');

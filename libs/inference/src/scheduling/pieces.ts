@@ -1,4 +1,4 @@
-import { type NamedTensors, concatRows, sliceRows } from '@app/core';
+import { concatRows, mapTensors, sliceRows } from '@app/core';
 import type { TaskInput, TaskOutput } from '../tasks/task';
 
 /** Cuts a call into runs of at most `pieceRows` rows, in order. A call that may not be split is one piece. */
@@ -16,11 +16,5 @@ export function splitCall(input: TaskInput, pieceRows: number): readonly TaskInp
 export function joinPieces(outputs: readonly TaskOutput[]): TaskOutput {
   const [first] = outputs;
   if (outputs.length === 1) return first;
-  return Object.fromEntries(
-    Object.keys(first).map((name) => [name, concatRows(outputs.map((output) => output[name]))]),
-  );
-}
-
-function mapTensors(tensors: NamedTensors, map: (tensor: NamedTensors[string]) => NamedTensors[string]): NamedTensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor)]));
+  return mapTensors(first, (_, name) => concatRows(outputs.map((output) => output[name])));
 }

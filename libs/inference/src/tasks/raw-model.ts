@@ -4,6 +4,7 @@ import {
   type TensorSpec,
   concatRows,
   elementCount,
+  mapTensors,
   sliceRows,
   tensorOf,
 } from '@app/core';
@@ -45,10 +46,6 @@ function joined(results: readonly NamedTensors[]): NamedTensors {
     results.forEach((result) => checkOutputRows(name, result[name], 1));
     return concatRows(results.map((result) => result[name]));
   });
-}
-
-function mapTensors(tensors: NamedTensors, map: (tensor: Tensor, name: string) => Tensor): NamedTensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor, name)]));
 }
 
 /** Zero is a valid index, count and category of nearly every model; a mask of zeros would hide all there is. */
