@@ -9,7 +9,7 @@ import { ModelScheduler, type SchedulerOptions } from './scheduling/model-schedu
 
 /** What inference needs to know; the executor's clock, reports and log are wired by the module. */
 export interface InferenceOptions {
-  readonly executor: Omit<ChildProcessExecutorOptions, 'clock' | 'report' | 'log'>;
+  readonly executor: Omit<ChildProcessExecutorOptions, 'clock' | 'report' | 'onCrash' | 'log'>;
   readonly scheduler: Pick<SchedulerOptions, 'queueLimitRows' | 'queueLimitBytes'>;
 }
 
@@ -42,7 +42,7 @@ export class InferenceModule implements OnModuleInit {
             new ChildProcessExecutor({
               ...options.executor,
               clock,
-              log: debugLog(),
+              ...logging(),
               report: (version, report) => registry.report(version, report),
             }),
         },
@@ -70,8 +70,12 @@ export class InferenceModule implements OnModuleInit {
   }
 }
 
-/** The debug log only: the engine's own words may hold paths, and values of an input. */
-function debugLog(): (line: string) => void {
+function logging(): Pick<ChildProcessExecutorOptions, 'onCrash' | 'log'> {
   const logger = new Logger(Executor.name);
-  return (line) => logger.debug({ event: 'executor', msg: line });
+  return {
+    onCrash: ({ cause, doing }) =>
+      logger.warn({ event: 'executor_crashed', cause, doing, msg: 'An executor process ended; it is replaced.' }),
+    // The debug log only: the engine's own words may hold paths, and values of an input.
+    log: (line) => logger.debug({ event: 'executor', msg: line }),
+  };
 }
