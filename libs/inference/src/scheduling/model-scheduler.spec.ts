@@ -1,7 +1,7 @@
 import { tensorOf } from '@app/core';
 import type { TaskInput } from '../tasks/task';
 import { FakeExecutor, ManualClock, aModelVersion } from '@app/testing';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { ModelScheduler, type ScheduledCall, type SchedulerOptions } from './model-scheduler';
 
 const version = aModelVersion({ model: 'iris' });

@@ -4,11 +4,11 @@ import {
   ScriptedSession,
   TEXT_INPUTS,
   TINY_MAX_TOKENS,
-  aModelVersion,
   tensorSpec as spec,
   temporaryDirectory,
   textSession,
   tiny,
+  versionIn,
   writeModel,
 } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
@@ -19,12 +19,9 @@ import type { PredictInput, PredictOptions } from './task';
 let version: ModelVersion;
 
 beforeAll(async () => {
-  const directory = await writeModel(await temporaryDirectory(), { name: 'embedder', model: tiny.embedderTiny() });
-  const [tokenizer, tokenizerConfig] = [`${directory}/tokenizer.json`, `${directory}/tokenizer_config.json`];
-  const files = { directory, onnx: `${directory}/model.onnx`, tokenizer, tokenizerConfig, all: [] };
+  const folder = await writeModel(await temporaryDirectory(), { name: 'embedder', model: tiny.embedderTiny() });
   const text = { maxTokens: TINY_MAX_TOKENS, classes: [], multiLabel: false };
-  const signature = tokenVectors().signature;
-  version = aModelVersion({ model: 'embedder', task: 'embedding', text, files, signature });
+  version = versionIn(folder, { task: 'embedding', text, signature: tokenVectors().signature });
 });
 
 /** A token's vector is its id, its square and 1; `[CLS]` is 2 and `[SEP]` 3. */
