@@ -14,7 +14,7 @@ export type { EncodeOptions, EncodedParameters, EncodedTensor } from './tensor-e
 export { readBinary } from './tensor-binary';
 export { INPUT_FAULTS } from './input-fault';
 export type { InputFaultCode } from './input-fault';
-export { parseJsonBody } from './json-body';
+export { JSON_LIMITS, parseJsonBody } from './json-body';
 export type { JsonLimits } from './json-body';
 export { ownValue } from './json';
 export type { JsonRecord, JsonValue, RawJson } from './json';
