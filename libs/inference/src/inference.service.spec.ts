@@ -1,5 +1,6 @@
 import { QuaysideError } from '@app/core';
 import { FeatureStore } from '@app/feature-store';
+import { DEFAULT_MANIFEST } from '@app/model-registry';
 import { FakeExecutor, FakeModelRegistry, ManualClock, eventually } from '@app/testing';
 import { InferenceService, type PredictCall } from './inference.service';
 import { type PredictionRecord, PredictionSink } from './prediction-sink';
@@ -100,6 +101,17 @@ describe(InferenceService.name, () => {
     await clock.advance(1000);
     await waiting;
     release();
+  });
+
+  it('gives up at the deadline of the model where that comes before the one of the call', async () => {
+    const { registry, service, executor, clock } = buildService();
+    registry.add({ model: 'iris', manifest: { ...DEFAULT_MANIFEST, deadlineMs: 50 } });
+    executor.hang();
+    const late = expect(service.predict(aCall())).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await executor.hasStarted(1);
+    await clock.advance(50);
+    await late;
+    executor.release();
   });
 
   it('says why a version cannot serve, and serves an older one that the policy allows', async () => {

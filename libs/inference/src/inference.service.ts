@@ -51,6 +51,12 @@ export interface ModelSchema {
   readonly schema: TaskSchema;
 }
 
+/** A version that stays until the call under way is done with it, and what that call is now bound to. */
+interface Held extends Disposable {
+  readonly version: ModelVersion;
+  readonly context: CallContext;
+}
+
 /** Every prediction, from every door and every job: resolve → enrich → schedule → execute → shape the answer. */
 @Injectable()
 export class InferenceService {
@@ -72,18 +78,18 @@ export class InferenceService {
    */
   async predict(call: PredictCall): Promise<Prediction> {
     using held = await this.hold(call);
-    const { version } = held;
+    const { version, context } = held;
     const task = taskOf(version.task);
-    const input = await this.enrich(version, call);
+    const input = await this.enrich(version, { ...call, context });
     const prepared = task.prepare(version, input, call.options);
     const { output, queueMs, computeMs, batchSize } = await this.scheduler.submit({
       version,
       input: prepared,
-      context: call.context,
+      context,
     });
     const answer = task.present(version, input, output, call.options);
     const id = newId();
-    const { requestId, traceparent } = call.context;
+    const { requestId, traceparent } = context;
     this.sink.record({
       predictionId: id,
       requestId,
@@ -112,14 +118,15 @@ export class InferenceService {
   }
 
   /** Finds the version and keeps it from being released while the call is under way. */
-  private async hold(call: PredictCall): Promise<Disposable & { readonly version: ModelVersion }> {
+  private async hold(call: PredictCall): Promise<Held> {
     const reference = parseModelReference(call.model);
     const resolved = this.registry.resolve(reference);
     call.onVersion?.(resolved);
     assertTask(resolved, call.task);
+    const context = this.cutToModel(call.context, resolved);
     let leave = this.inFlight.enter(resolved);
     try {
-      const version = await withinDeadline(call.context, this.clock, {
+      const version = await withinDeadline(context, this.clock, {
         begin: () => this.registry.serve(reference),
         late: () => notReady(resolved),
       });
@@ -129,11 +136,17 @@ export class InferenceService {
         leave = this.inFlight.enter(version);
         call.onVersion?.(version);
       }
-      return { version, [Symbol.dispose]: leave };
+      return { version, context, [Symbol.dispose]: leave };
     } catch (error) {
       leave();
       throw error;
     }
+  }
+
+  /** The call with the deadline of its model, where that is the earlier one. */
+  private cutToModel(context: CallContext, { manifest: { deadlineMs } }: ModelVersion): CallContext {
+    if (deadlineMs === undefined) return context;
+    return { ...context, deadlineAtMs: Math.min(context.deadlineAtMs, this.clock.monotonicMs() + deadlineMs) };
   }
 
   private async enrich(version: ModelVersion, { input, context }: PredictCall): Promise<PredictInput> {
