@@ -7,7 +7,7 @@ import type { Request, Response } from 'express';
 import type { HttpPolicy } from './http-policy';
 
 const TIMEOUT_HEADER = 'X-Request-Timeout-Ms';
-const TIMEOUT_PATTERN = /^[1-9]\d{0,8}$/;
+const TIMEOUT_PATTERN = /^[1-9]\d*$/;
 
 /** A request that a route has taken. */
 export type DoorRequest = Request & { call?: Call };
