@@ -1,5 +1,5 @@
 export { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from './errors';
-export type { ErrorCode, ErrorDetail, ErrorOptions } from './errors';
+export type { ErrorCode, ErrorDetail, QuaysideErrorOptions } from './errors';
 export { BYTE_WIDTH, DTYPES, isFloat } from './dtypes';
 export type { Dtype, FixedDtype } from './dtypes';
 export { elementCount, elementsOf, floatsOf, mapTensors, tensorOf, textsOf, viewOf } from './tensor';
