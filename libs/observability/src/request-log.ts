@@ -96,6 +96,8 @@ function onClose(response: ServerResponse, socket: Socket, callback: () => void)
     callback();
   };
   response.once('close', settle);
+  // Every request that waits listens, and a client may send many at once: that is no leak to warn of.
+  socket.setMaxListeners(0);
   socket.once('close', settle);
 }
 
