@@ -147,4 +147,11 @@ describe(InferenceService.name, () => {
     expect(executor.loads).toEqual([]);
     expect(() => service.schema('nope')).toThrow('nope');
   });
+
+  it('does not describe a version whose columns cannot be told apart', () => {
+    const { registry, service } = buildService();
+    const tabular = { columns: [{ name: 'age' }, { name: 'age' }] };
+    registry.add({ model: 'iris', task: 'tabular', manifest: { ...DEFAULT_MANIFEST, tabular } });
+    expect(() => service.schema('iris')).toThrow(expect.objectContaining({ code: 'model_unavailable' }));
+  });
 });

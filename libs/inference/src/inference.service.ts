@@ -1,4 +1,12 @@
-import { type CallContext, Clock, type JsonValue, QuaysideError, newId, parseModelReference } from '@app/core';
+import {
+  type CallContext,
+  Clock,
+  type JsonValue,
+  QuaysideError,
+  isQuaysideError,
+  newId,
+  parseModelReference,
+} from '@app/core';
 import { FeatureStore } from '@app/feature-store';
 import { ModelRegistry, type ModelVersion, type TaskName } from '@app/model-registry';
 import { Injectable } from '@nestjs/common';
@@ -105,10 +113,17 @@ export class InferenceService {
     return { id, version, ...body, usage: task.usage(output), cache: 'off', queueMs, computeMs, batchSize };
   }
 
-  /** What the model takes and gives; it need not be loaded for that. Throws model_not_found, model_version_not_found. */
+  /**
+   * What the model takes and gives; it need not be loaded for that. Throws model_not_found, model_version_not_found,
+   * model_not_ready, model_unavailable.
+   */
   schema(reference: string): ModelSchema {
     const version = this.registry.resolve(parseModelReference(reference));
-    return { version, schema: taskOf(version.task).schema(version) };
+    try {
+      return { version, schema: taskOf(version.task).schema(version) };
+    } catch (cause) {
+      throw isUnfit(cause) ? new QuaysideError('model_unavailable', cause.message, { cause }) : cause;
+    }
   }
 
   /** Lets go of a version that is no longer served: waits for its last call, then forgets what was learnt of it. */
@@ -153,6 +168,11 @@ export class InferenceService {
     if (input.form === 'tensors') return input;
     return { form: 'rows', rows: await this.features.enrich(version, input.rows, context) };
   }
+}
+
+/** The first call finds out that a version does not fit its task; it is answered as those after the failed load are. */
+function isUnfit(fault: unknown): fault is QuaysideError {
+  return isQuaysideError(fault) && fault.code === 'model_load_failed';
 }
 
 function assertTask(version: ModelVersion, task: TaskName | undefined): void {
