@@ -9,6 +9,16 @@ const ONNX_RUNTIME = {
   message: 'Only the executor entry may load ONNX Runtime; everything else asks an Executor.',
 };
 
+const PROCESS = ['process', 'node:process'].map((name) => ({
+  name,
+  message: 'Use the global process, whose env is watched by another rule.',
+}));
+
+const TIMERS = ['timers/promises', 'node:timers/promises'].map((name) => ({
+  name,
+  message: 'A sleep. Use eventually() of @app/testing.',
+}));
+
 const NEST = {
   group: ['@nestjs/*'],
   message: 'This folder is plain TypeScript: build its classes with useFactory in the module.',
@@ -31,6 +41,11 @@ const NO_FIXED_PORT = [
     message: 'A fixed port. Listen on 0 and ask for the port you got.',
   },
 ];
+
+const NO_LATE_ONNX_RUNTIME = {
+  selector: "ImportExpression[source.value='onnxruntime-node']",
+  message: ONNX_RUNTIME.message,
+};
 
 const NO_DEFAULT_EXPORT = { selector: 'ExportDefaultDeclaration', message: 'Export by name.' };
 const NO_EXPORT_ALL = { selector: 'ExportAllDeclaration[exported=null]', message: 'Export names one by one.' };
@@ -96,8 +111,8 @@ export default tseslint.config(
       ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/no-require-imports': ['error', { allow: ['/package\\.json$'] }],
-      'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL],
-      'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME] }],
+      'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL, NO_LATE_ONNX_RUNTIME],
+      'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME, ...PROCESS] }],
       'no-restricted-properties': ['error', ...MODULE_MOCKS],
       eqeqeq: 'error',
     },
@@ -114,29 +129,28 @@ export default tseslint.config(
   },
   {
     files: ['libs/core/src/**/*.ts', 'libs/inference/src/{scheduling,execution,tasks}/**/*.ts'],
-    rules: { 'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME], patterns: [NEST] }] },
+    rules: { 'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME, ...PROCESS], patterns: [NEST] }] },
   },
   {
     files: ['libs/inference/src/execution/executor-entry.ts'],
-    rules: { 'no-restricted-imports': ['error', { patterns: [NEST] }] },
+    rules: { 'no-restricted-imports': ['error', { paths: PROCESS, patterns: [NEST] }] },
   },
   {
     files: TESTS,
     rules: {
-      'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL, ...NO_SLEEP, ...NO_FIXED_PORT],
-      'no-restricted-imports': [
+      'no-restricted-syntax': [
         'error',
-        {
-          paths: [
-            ONNX_RUNTIME,
-            { name: 'node:timers/promises', message: 'A sleep. Use eventually() of @app/testing.' },
-          ],
-        },
+        NO_DEFAULT_EXPORT,
+        NO_EXPORT_ALL,
+        NO_LATE_ONNX_RUNTIME,
+        ...NO_SLEEP,
+        ...NO_FIXED_PORT,
       ],
+      'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME, ...PROCESS, ...TIMERS] }],
     },
   },
   {
     files: ['libs/testing/src/eventually.ts', 'libs/testing/src/leak-check.setup.ts'],
-    rules: { 'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL] },
+    rules: { 'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL, NO_LATE_ONNX_RUNTIME] },
   },
 );

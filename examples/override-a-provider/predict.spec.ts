@@ -1,8 +1,7 @@
 import 'reflect-metadata';
 import { parseConfig } from '@app/config';
 import { Executor } from '@app/inference';
-import { FakeExecutor, createTestApp, temporaryDirectory, tiny, writeModel } from '@app/testing';
-import type { TestApp } from '@app/testing';
+import { FakeExecutor, type TestApp, createTestApp, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { AppModule } from '../../apps/api/src/app.module';
 import { appParts } from '../../apps/api/src/bootstrap';
 

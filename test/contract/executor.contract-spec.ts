@@ -1,8 +1,7 @@
 import { ChildProcessExecutor } from '@app/inference';
 import { FakeExecutor, aModelVersion, tiny } from '@app/testing';
 import { PoolHarness, floats, integer } from '../integration/execution-harness';
-import { describeExecutor } from './executor.contract';
-import type { ExecutorSubject } from './executor.contract';
+import { type ExecutorSubject, describeExecutor } from './executor.contract';
 
 /** Loop trips that last for about half a second: long enough to be caught, short enough to be waited for. */
 const TRIPS = 30_000;

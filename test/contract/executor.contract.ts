@@ -1,7 +1,6 @@
 import type { NamedTensors } from '@app/core';
 import type { Batch, Executor } from '@app/inference';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 import { batchOf, callOf, floats, numbersOf } from '../integration/execution-harness';
 
 /** An executor under test, and the means to bring it into the situations of the contract. */

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { appendFile, readFile, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Dtype } from '@app/core';
-import { temporaryDirectory, tiny, writeModel } from '@app/testing';
-import type { TinyModel } from '@app/testing';
+import { DTYPES } from '@app/core';
+import { type TinyModel, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { loadError, runError } from '../../libs/inference/src/execution/native-errors';
 
 /**
@@ -85,24 +84,11 @@ describe('onnxruntime-node', () => {
   });
 
   describe('values', () => {
-    const DTYPES: readonly Dtype[] = [
-      'BOOL',
-      'INT8',
-      'INT16',
-      'INT32',
-      'INT64',
-      'UINT8',
-      'UINT16',
-      'UINT32',
-      'UINT64',
-      'FP16',
-      'FP32',
-      'FP64',
-      'BYTES',
-    ];
+    /** What ONNX Runtime takes from JavaScript. */
+    const SERVED = DTYPES.filter((dtype) => dtype !== 'BF16');
 
     beforeAll(async () => {
-      for (const dtype of [...DTYPES, 'BF16', 'INT4', 'UINT4'] as const) {
+      for (const dtype of [...SERVED, 'BF16', 'INT4', 'UINT4'] as const) {
         await writeModel(models, { name: `identity-${dtype}`, model: tiny.identity(dtype) });
       }
     });
@@ -117,7 +103,7 @@ describe('onnxruntime-node', () => {
 
     it('carries every other dtype to the bit, as plain objects', async () => {
       const seen = await see<Record<string, { same: boolean; dims: number[]; type: string }>>('round trip');
-      expect(Object.keys(seen)).toHaveLength(DTYPES.length - 1);
+      expect(Object.keys(seen)).toHaveLength(SERVED.length - 1);
       for (const [type, result] of Object.entries(seen)) expect(result).toEqual({ same: true, dims: [1, 2], type });
     });
 

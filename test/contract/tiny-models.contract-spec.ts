@@ -1,7 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { TINY_VOCABULARY, temporaryDirectory, tiny, writeModel } from '@app/testing';
-import type { TinyModel } from '@app/testing';
+import { TINY_VOCABULARY, type TinyModel, temporaryDirectory, tiny, writeModel } from '@app/testing';
 
 type Values = Readonly<Record<string, readonly [shape: readonly number[], data: readonly number[]]>>;
 

@@ -1,7 +1,5 @@
-import { tensorOf } from '@app/core';
-import type { NamedTensors } from '@app/core';
-import { Executor } from '@app/inference';
-import type { TaskInput } from '@app/inference';
+import { type NamedTensors, tensorOf } from '@app/core';
+import { Executor, type TaskInput } from '@app/inference';
 import type { ModelVersion } from '@app/model-registry';
 import { FakeExecutor } from '@app/testing';
 import { describeAllDoors } from './all-doors';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { DEFAULT_MODELS, type Answer, type Door, outcome } from './door';
+import { type Answer, DEFAULT_MODELS, type Door, outcome } from './door';
 
 const applicant = (): unknown => {
   const [first = ''] = readFileSync(join(DEFAULT_MODELS, 'credit-risk', 'golden.jsonl'), 'utf8').split('\n');

@@ -9,7 +9,9 @@ interface Reference {
 
 interface Response {
   readonly headers: Readonly<Record<string, Reference>>;
-  readonly content: { readonly 'application/json': { readonly schema: object } };
+  readonly content: {
+    readonly 'application/json': { readonly schema: object; readonly examples?: Readonly<Record<string, object>> };
+  };
 }
 
 interface Operation {
@@ -67,7 +69,11 @@ export class ApiContract {
     for (const name of Object.keys(response.headers)) {
       if (isAlways(name, body)) assert(headers.get(name) !== null, `${where}: header ${name} is missing`);
     }
-    if (method !== 'HEAD') this.checkSchema(response.content['application/json'].schema, body, where);
+    if (method === 'HEAD') return;
+    const { schema, examples = {} } = response.content['application/json'];
+    this.checkSchema(schema, body, where);
+    const { error } = (body ?? {}) as { readonly error?: { readonly code: string } };
+    if (error) assert(error.code in examples, `${where}: ${operation.operationId} does not document ${error.code}`);
   }
 
   private checkUnknown({ status, body }: Answer, where: string): void {
@@ -102,7 +108,7 @@ function matches(template: string, path: string): boolean {
 }
 
 function pathOf(path: string): string {
-  return path.split('?')[0] ?? path;
+  return path.split(/[?#]/)[0] ?? path;
 }
 
 /** Headers that come with some errors of a status only. */

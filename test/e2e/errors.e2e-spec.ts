@@ -251,12 +251,12 @@ describe('X-Request-Timeout-Ms', () => {
   });
   afterAll(() => here.door.close());
 
-  it.each(['0', '-1', '1.5', 'soon', '', '1e3', '9999999999'])('is refused when it is %j', async (value) => {
+  it.each(['0', '-1', '1.5', 'soon', '', '1e3'])('is refused when it is %j', async (value) => {
     const answer = await predict(here.door, undefined, { 'X-Request-Timeout-Ms': value });
     expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', param: 'X-Request-Timeout-Ms' });
   });
 
-  it('is cut to the longest deadline', async () => {
-    expect((await predict(here.door, undefined, { 'X-Request-Timeout-Ms': '999999999' })).status).toBe(200);
+  it.each(['999999999', '9'.repeat(400)])('is cut to the longest deadline: %s', async (value) => {
+    expect((await predict(here.door, undefined, { 'X-Request-Timeout-Ms': value })).status).toBe(200);
   });
 });

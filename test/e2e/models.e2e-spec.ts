@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { Door, outcome } from './door';
@@ -75,6 +75,14 @@ describe('GET /v1/models', () => {
     expect([one?.body, two?.body]).toMatchObject([{ model_version: '1' }, { model_version: '2' }]);
   });
 
+  it('answers for a model of which no version serves unasked with the version that it has', async () => {
+    await writeModel(directory, { name: 'named', version: 'nightly', model: tiny.classifierTiny() });
+    await eventually(async () => (await door.send('/v1/models/named')).status === 200);
+    const answer = await door.post('/predict', { text: 'good', model_id: 'named' });
+    expect(outcome(answer)).toBe('404 model_version_not_found');
+    expect(answer.text).toContain('nightly');
+  });
+
   it('shows a model that has been dropped into the folder, without a restart', async () => {
     await writeModel(directory, { name: 'newcomer', model: tiny.adds(5) });
     await eventually(async () => (await door.send('/v1/models/newcomer')).status === 200);
@@ -83,3 +91,63 @@ describe('GET /v1/models', () => {
     });
   });
 });
+
+describe('a new version that is bad', () => {
+  let door: Door;
+  let directory: string;
+
+  beforeAll(async () => {
+    directory = await temporaryDirectory();
+    door = await Door.open({ models: directory, settings: { MODEL_POLL_INTERVAL_MS: '50' } });
+  });
+
+  afterAll(() => door.close());
+
+  /** Puts version 2 of a model into its place in one step, with its file changed before. */
+  async function drop(name: string, change: (onnx: Buffer) => Buffer, manifest?: string): Promise<void> {
+    const staging = join(directory, '.staging');
+    await writeModel(staging, { name, version: '2', model: tiny.adds(2), ...(manifest && { manifest }) });
+    const file = join(staging, name, '2', 'model.onnx');
+    await writeFile(file, change(await readFile(file)));
+    await rm(join(directory, name, '2'), { recursive: true, force: true });
+    await rename(join(staging, name, '2'), join(directory, name, '2'));
+  }
+
+  const detailOf = async (name: string) => (await door.send(`/v1/models/${name}`)).body as ModelDetail;
+  const predict = async (name: string) =>
+    (await door.post(`/v1/models/${name}/predict`, { inputs: { x: [[1]] } })).body as object;
+
+  it.each([
+    ['cut-off', (onnx: Buffer) => onnx.subarray(0, onnx.byteLength / 2), undefined],
+    ['random', () => Buffer.alloc(4096, 'no ONNX at all '), undefined],
+    // Readable, so that only the engine finds out: its one operator is none.
+    [
+      'unknown-operator',
+      (onnx: Buffer) => Buffer.from(onnx.toString('latin1').replace('Add', 'Odd'), 'latin1'),
+      undefined,
+    ],
+    ['other-bytes', (onnx: Buffer) => onnx, `sha256: { model.onnx: "${'0'.repeat(64)}" }`],
+  ])('(%s) leaves the old one serving and shows its reason, until it is repaired', async (name, change, manifest) => {
+    await writeModel(directory, { name, version: '1', model: tiny.adds(1) });
+    await eventually(async () => (await door.send(`/v1/models/${name}`)).status === 200);
+    expect(await predict(name)).toMatchObject({ outputs: { y: [[2]] }, model_version: '1' });
+
+    await drop(name, change, manifest);
+    const { versions } = await eventually(async () => {
+      const detail = await detailOf(name);
+      return detail.versions.some(({ version, state }) => version === '2' && state === 'failed') && detail;
+    });
+    expect(versions).toMatchObject([{ state: 'ready' }, { reason: expect.stringMatching(/\w{3,}/) }]);
+    expect(await predict(name)).toMatchObject({ outputs: { y: [[2]] }, model_version: '1' });
+    expect((await door.send('/ready')).status).toBe(200);
+
+    await drop(name, (onnx) => onnx);
+    await eventually(async () => (await detailOf(name)).default_version === '2');
+    expect(await predict(name)).toMatchObject({ outputs: { y: [[3]] }, model_version: '2' });
+  });
+});
+
+interface ModelDetail {
+  readonly default_version: string | null;
+  readonly versions: readonly { readonly version: string; readonly state: string; readonly reason: string }[];
+}

@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { DEFAULT_MODELS } from './door';
@@ -38,6 +38,31 @@ describe('README.md', () => {
       const [shown, given] = [apart(output), apart(stdout)];
       expect(given.words).toBe(shown.words);
       given.numbers.forEach((number, at) => expect(Math.abs(number - shown.numbers[at])).toBeLessThan(TOLERANCE));
+    }
+  });
+});
+
+describe('the cards of the models', () => {
+  /** By model: the call of its card, and the numbers that the sentence behind it promises. */
+  const cards = readdirSync(DEFAULT_MODELS).map((model) => {
+    const card = readFileSync(join(DEFAULT_MODELS, model, 'README.md'), 'utf8');
+    const [, command = '', sentence = ''] = /^```\n(curl .*?)^```\n\n(.*?)$/ms.exec(card) ?? [];
+    return { model, command, promised: sentence.match(/0\.\d+/g) ?? [] };
+  });
+
+  it('each have a call, and say what it answers', () => {
+    expect(cards.filter(({ command, promised }) => command === '' || promised.length === 0)).toEqual([]);
+  });
+
+  (canRun ? it : it.skip)('say what their calls really answer', async () => {
+    await using server = await ServerProcess.start({ MODEL_DIR: DEFAULT_MODELS });
+    const address = await server.ready();
+    for (const { model, command, promised } of cards) {
+      const run = command.replace('curl localhost:8080', `curl -s ${address}`);
+      const { stdout } = await promisify(execFile)('bash', ['-c', run]);
+      const { numbers } = apart(stdout);
+      const missing = promised.filter((text) => !numbers.some((number) => Math.abs(number - Number(text)) < TOLERANCE));
+      expect([model, missing]).toEqual([model, []]);
     }
   });
 });

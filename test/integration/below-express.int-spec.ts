@@ -5,7 +5,7 @@ import { RequestLog } from '@app/observability';
 import { HttpConnections } from '@app/health';
 import { pino } from 'pino';
 import { QuaysideExpressAdapter } from '../../apps/api/src/http/quayside-express-adapter';
-import type { NativeError } from '../../apps/api/src/http/render-error';
+import type { ErrorResponse } from '../../apps/api/src/http/error.dto';
 import { eventually } from '@app/testing';
 
 interface Answer {
@@ -110,7 +110,7 @@ describe('below Express', () => {
       const answers = await exchange(port, ...sent);
       expect(answers).toHaveLength(1);
       const [{ headers, body }] = answers as [Answer];
-      const { error } = JSON.parse(body) as NativeError;
+      const { error } = JSON.parse(body) as ErrorResponse;
       expect(answers[0]?.status).toBe(status);
       expect(error).toMatchObject({ code, status, message: expect.any(String), details: [] });
       expect(headers).toMatchObject({

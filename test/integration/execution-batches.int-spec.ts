@@ -1,7 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import type { Dtype, Tensor } from '@app/core';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 import { eventually, tiny } from '@app/testing';
 import { PoolHarness, floats, integer, numbersOf } from './execution-harness';
 

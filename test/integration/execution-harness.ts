@@ -1,11 +1,16 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NamedTensors, Tensor } from '@app/core';
-import { ChildProcessExecutor } from '@app/inference';
-import type { Batch, BatchResult, ChildProcessExecutorOptions, SlotStatus, TaskInput } from '@app/inference';
+import {
+  type Batch,
+  type BatchResult,
+  ChildProcessExecutor,
+  type ChildProcessExecutorOptions,
+  type SlotStatus,
+  type TaskInput,
+} from '@app/inference';
 import type { ModelVersion, VersionReport } from '@app/model-registry';
-import { opened, temporaryDirectory, versionIn, writeModel } from '@app/testing';
-import type { TinyModel, VersionChanges } from '@app/testing';
+import { type TinyModel, type VersionChanges, opened, temporaryDirectory, versionIn, writeModel } from '@app/testing';
 
 /** The compiled entry: executors cannot be started from TypeScript. `npm test` builds it first. */
 export const ENTRY = join(__dirname, '../../dist/libs/inference/src/execution/executor-entry.js');

@@ -1,7 +1,6 @@
 import { appendFile, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 import { encodeOnnx, eventually, tiny } from '@app/testing';
 import { PoolHarness, floats, integer, numbersOf } from './execution-harness';
 

@@ -33,3 +33,24 @@ describe('executors whose parent is killed', () => {
     await eventually(() => pids.every((pid) => !isThere(pid)));
   });
 });
+
+describe('a pool without file descriptors', () => {
+  it('does not take its process with it, and starts its executors once there are some again', async () => {
+    const script = join(__dirname, 'execution-starved.cjs');
+    const command = [
+      '-c',
+      'ulimit -n 64; exec "$@"',
+      'sh',
+      process.execPath,
+      script,
+      await temporaryDirectory(),
+      ENTRY,
+    ];
+    const closed = opened('starved pool');
+    const starved = spawn('sh', command, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(createInterface(starved.stdout), 'line')) as [string];
+    const [code] = (await once(starved, 'exit')) as [number];
+    closed();
+    expect({ line, code }).toEqual({ line: 'recovered', code: 0 });
+  });
+});

@@ -1,13 +1,16 @@
-import { Clock, Drain, SystemClock } from '@app/core';
-import type { CallContext } from '@app/core';
+import { type CallContext, Clock, Drain, SystemClock } from '@app/core';
 import { FeatureStoreModule } from '@app/feature-store';
-import { InferenceModule, InferenceService, PredictionSink } from '@app/inference';
-import type { PredictInput, PredictOptions, Prediction } from '@app/inference';
+import {
+  InferenceModule,
+  InferenceService,
+  type PredictInput,
+  type PredictOptions,
+  type Prediction,
+  PredictionSink,
+} from '@app/inference';
 import { ModelRegistryModule } from '@app/model-registry';
-import { createTestApp, temporaryDirectory } from '@app/testing';
-import type { TestApp } from '@app/testing';
-import { Global, Module } from '@nestjs/common';
-import type { DynamicModule } from '@nestjs/common';
+import { type TestApp, createTestApp, temporaryDirectory } from '@app/testing';
+import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ENTRY } from './execution-harness';
 
 @Global()
@@ -28,7 +31,7 @@ class PredictionsModule {
     const scheduler = { queueLimitRows: 2048, queueLimitBytes: 1e9 };
     // What these tests ask for is computed, every time.
     const cache = { maxBytes: 0 };
-    const registry = { ...ModelRegistryModule.forRoot({ directory, pollIntervalMs: 0 }), global: true };
+    const registry = ModelRegistryModule.forRoot({ directory, pollIntervalMs: 0 });
     return {
       module: PredictionsModule,
       imports: [

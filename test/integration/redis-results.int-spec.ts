@@ -58,7 +58,7 @@ class CacheProcess implements AsyncDisposable {
 
   private run({ input }: ScheduledCall): Promise<ScheduledResult> {
     this.runs += 1;
-    return Promise.resolve({ output: { y: input.tensors['x'] }, queueMs: 0, computeMs: 1 });
+    return Promise.resolve({ output: { y: input.tensors['x'] }, queueMs: 0, computeMs: 1, batchSize: 1 });
   }
 }
 

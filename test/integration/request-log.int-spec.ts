@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type Server, createServer, request as httpRequest } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { type AddressInfo, type Socket, connect } from 'node:net';
 import { Writable } from 'node:stream';
 import { RequestLog, requestContext } from '@app/observability';
 import { eventually } from '@app/testing';
@@ -120,6 +120,18 @@ describe(RequestLog.name, () => {
     await eventually(() => expect(lines).toHaveLength(2));
     expect(lines.every(({ status, error_code: code }) => status === 499 && code === 'client_closed')).toBe(true);
     expect(signals.every(({ aborted }) => aborted)).toBe(true);
+  });
+
+  it('warns of no leak however many requests wait on one connection', async () => {
+    const accepted = once(server, 'connection') as Promise<[Socket]>;
+    const socket = connect(port, '127.0.0.1');
+    const [connection] = await accepted;
+    socket.write('GET /never HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(30));
+    await eventually(() => signals.length === 30);
+    // Above this number Node warns, with a text of its own on stderr; 0 stands for any number.
+    expect(connection.listenerCount('close')).toBeLessThanOrEqual(connection.getMaxListeners() || Infinity);
+    socket.destroy();
+    await eventually(() => expect(lines).toHaveLength(30));
   });
 
   it('aborts nothing when the answer is out', async () => {

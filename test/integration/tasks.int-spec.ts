@@ -1,6 +1,5 @@
 import type { PredictInput, PredictOptions } from '@app/inference';
-import { temporaryDirectory, tiny, writeModel } from '@app/testing';
-import type { TinyModel } from '@app/testing';
+import { type TinyModel, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { Predictions } from './predictions-harness';
 
 const MODELS: Readonly<Record<string, TinyModel>> = {

@@ -18,6 +18,12 @@ const REFUSED = [
     'export const x = process.env.HOME;',
     'no-restricted-properties',
   ],
+  [
+    'the environment by another name',
+    'libs/core/src/drain.ts',
+    "export { env } from 'node:process';",
+    'no-restricted-imports',
+  ],
   ['Nest in core', 'libs/core/src/drain.ts', "export { Module } from '@nestjs/common';", 'no-restricted-imports'],
   [
     'Nest beside the executor',
@@ -30,6 +36,18 @@ const REFUSED = [
     'libs/inference/src/execution/executor.ts',
     "export { Tensor } from 'onnxruntime-node';",
     'no-restricted-imports',
+  ],
+  [
+    'ONNX Runtime imported late',
+    'libs/inference/src/execution/executor.ts',
+    "export const x = () => import('onnxruntime-node');",
+    'no-restricted-syntax',
+  ],
+  [
+    'ONNX Runtime required',
+    'libs/inference/src/execution/executor.ts',
+    "export const x = (): unknown => require('onnxruntime-node');",
+    '@typescript-eslint/no-require-imports',
   ],
   [
     'ONNX Runtime in a test',
@@ -47,6 +65,12 @@ const REFUSED = [
     'a sleep by Node',
     'libs/core/src/drain.spec.ts',
     "export { setTimeout } from 'node:timers/promises';",
+    'no-restricted-imports',
+  ],
+  [
+    'a sleep by Node under its short name',
+    'libs/core/src/drain.spec.ts',
+    "export { setTimeout } from 'timers/promises';",
     'no-restricted-imports',
   ],
   ['a module mock', 'libs/core/src/drain.spec.ts', "jest.mock('./drain');", 'no-restricted-properties'],

@@ -32,7 +32,7 @@ export class AppModule {
         ObservabilityModule.forRoot({ level: log.level, proc }),
         CoreModule,
         HttpModule.forRoot(new HttpPolicy(config)),
-        global(ModelRegistryModule.forRoot({ directory: model.dir, pollIntervalMs: model.pollIntervalMs })),
+        ModelRegistryModule.forRoot({ directory: model.dir, pollIntervalMs: model.pollIntervalMs }),
         FeatureStoreModule.forRoot(),
         InferenceModule.forRoot(inferenceOptions(config)),
         HealthModule.forRoot({
@@ -54,15 +54,12 @@ export class AppModule {
   }
 }
 
-function global(module: DynamicModule): DynamicModule {
-  return { ...module, global: true };
-}
-
 /** Memory and CPUs are the machine's, and each HTTP process has an executor pool of its own: they are divided. */
-function inferenceOptions({ data, executor, http, inference, model, redis }: Config): InferenceOptions {
+function inferenceOptions({ data, executor, http, inference, inherited, model, redis }: Config): InferenceOptions {
   const share = (whole: number): number => Math.max(1, Math.floor(whole / Math.max(1, http.processes)));
   return {
     executor: {
+      environment: inherited,
       modelDirectory: model.dir,
       probeDirectory: join(data.dir, 'probes'),
       maxCached: model.maxCached,

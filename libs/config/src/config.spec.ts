@@ -34,6 +34,11 @@ describe(parseConfig.name, () => {
     expect(Object.isFrozen(config) && Object.isFrozen(config.http)).toBe(true);
   });
 
+  it('passes on what executors need of the environment, and nothing else', () => {
+    const env = { ...folders, TZ: 'Asia/Kolkata', LD_LIBRARY_PATH: '/opt/lib', DATABASE_PASSWORD: 'secret' };
+    expect(parseConfig(env).inherited).toEqual({ TZ: 'Asia/Kolkata', LD_LIBRARY_PATH: '/opt/lib' });
+  });
+
   it('takes an empty variable as unset', () => {
     expect(parseConfig({ ...folders, HTTP_PORT: '', EXECUTOR_COUNT: '' }).http.port).toBe(8080);
   });

@@ -19,8 +19,16 @@ type Slice<Area extends string> = {
   >;
 };
 
-/** All settings in slices by area, typed by the table: `HTTP_BODY_LIMIT_BYTES` is `http.bodyLimitBytes`. Frozen. */
-export type Config = { readonly [Area in AreaOf<Variable>]: Slice<Area> };
+/** Variables that are no settings of ours, and that executor processes get as they are. */
+const INHERITED = ['NODE_ENV', 'TZ', 'LD_LIBRARY_PATH'] as const;
+
+/**
+ * All settings in slices by area, typed by the table: `HTTP_BODY_LIMIT_BYTES` is `http.bodyLimitBytes`. Frozen.
+ * `inherited` has what executors get of the environment itself.
+ */
+export type Config = { readonly [Area in AreaOf<Variable>]: Slice<Area> } & {
+  readonly inherited: { readonly [Name in (typeof INHERITED)[number]]?: string };
+};
 
 /** One variable whose text breaks its rule. */
 export interface ConfigProblem {
@@ -53,7 +61,11 @@ export function parseConfig(env: Environment = process.env): Config {
   }
   if (problems.length === 0) problems.push(...crossProblems(values as Values));
   if (problems.length > 0) throw new ConfigError(problems);
-  return toSlices(values as Values);
+  return toSlices(values as Values, inheritedFrom(env));
+}
+
+function inheritedFrom(env: Environment): Record<string, unknown> {
+  return Object.fromEntries(INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
 }
 
 function sentenceFor(variable: Variable, fault: unknown): string {
@@ -69,8 +81,8 @@ function crossProblems(values: Values): ConfigProblem[] {
   }));
 }
 
-function toSlices(values: Values): Config {
-  const slices: Record<string, Record<string, unknown>> = {};
+function toSlices(values: Values, inherited: Record<string, unknown>): Config {
+  const slices: Record<string, Record<string, unknown>> = { inherited };
   for (const [variable, value] of Object.entries(values)) {
     const [area = '', ...rest] = variable.toLowerCase().split('_');
     const key = rest.map((word, index) => (index === 0 ? word : word[0]?.toUpperCase() + word.slice(1))).join('');

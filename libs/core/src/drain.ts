@@ -1,5 +1,4 @@
-import type { Clock } from './clock';
-import { SystemClock } from './clock';
+import { type Clock, SystemClock } from './clock';
 
 /** The order in which a process stops: what is in one phase runs together, and ends before the next begins. */
 export const DRAIN_PHASES = ['stop-taking', 'finish', 'flush', 'close'] as const;
@@ -14,12 +13,19 @@ export interface DrainFault {
   readonly reason: unknown;
 }
 
+/** Something to be done in a phase. */
+interface DrainStep {
+  readonly phase: DrainPhase;
+  readonly name: string;
+  readonly run: () => Promise<void> | void;
+}
+
 /**
  * The ordered stop of one process. It knows no owners: each library and app registers its own steps, and whoever runs
  * the process runs the drain. A step that fails does not hold up the others.
  */
 export class Drain {
-  private readonly steps: { phase: DrainPhase; name: string; run: () => Promise<void> | void }[] = [];
+  private readonly steps: DrainStep[] = [];
   private running: Promise<readonly DrainFault[]> | undefined;
   private endPhase: (() => void) | undefined;
 
@@ -28,11 +34,6 @@ export class Drain {
   /** Adds a step. Steps of one phase run together; `name` appears in the log when the step fails. */
   register(phase: DrainPhase, name: string, run: () => Promise<void> | void): void {
     this.steps.push({ phase, name, run });
-  }
-
-  /** True from the first call of `run` on. */
-  get started(): boolean {
-    return this.running !== undefined;
   }
 
   /** Runs every phase in order, each for at most `budgetMs[phase]`; resolves with the steps that failed. Safe to call twice. */
@@ -49,17 +50,13 @@ export class Drain {
   private async runPhases(budgetMs: Readonly<Record<DrainPhase, number>>): Promise<readonly DrainFault[]> {
     const faults: DrainFault[] = [];
     for (const phase of DRAIN_PHASES) {
-      const steps = this.steps.filter((step) => step.phase === phase);
-      faults.push(...(await this.runPhase(phase, steps, budgetMs[phase])));
+      faults.push(...(await this.runPhase(phase, budgetMs[phase])));
     }
     return faults;
   }
 
-  private async runPhase(
-    phase: DrainPhase,
-    steps: readonly { name: string; run: () => Promise<void> | void }[],
-    budgetMs: number,
-  ): Promise<DrainFault[]> {
+  private async runPhase(phase: DrainPhase, budgetMs: number): Promise<DrainFault[]> {
+    const steps = this.steps.filter((step) => step.phase === phase);
     const faults: DrainFault[] = [];
     const pending = new Set(steps.map((step) => step.name));
     const all = steps.map(async ({ name, run }) => {

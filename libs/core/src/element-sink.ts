@@ -1,5 +1,5 @@
 import { packElements } from './bytes-layout';
-import { BYTE_WIDTH, INTEGER_RANGE, type Dtype, type FloatDtype } from './dtypes';
+import { BYTE_WIDTH, type Dtype, type FloatDtype, INTEGER_RANGE } from './dtypes';
 import { halfBits, isHalfFinite } from './half-floats';
 import type { InputFaultCode } from './input-fault';
 import { writeSafeInteger } from './tensor';

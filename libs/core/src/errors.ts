@@ -53,7 +53,7 @@ export interface ErrorDetail {
 }
 
 /** What may accompany an error beside its code and message. */
-export interface ErrorOptions {
+export interface QuaysideErrorOptions {
   readonly details?: readonly ErrorDetail[];
   /** How long a client should wait before it tries again, in milliseconds. */
   readonly retryAfterMs?: number;
@@ -72,7 +72,7 @@ export class QuaysideError extends Error {
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options: ErrorOptions = {},
+    options: QuaysideErrorOptions = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'QuaysideError';

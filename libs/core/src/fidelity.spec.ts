@@ -6,8 +6,8 @@ import type { DecodeOptions } from './element-sink';
 import { parseJsonBody } from './json-body';
 import { readBinary } from './tensor-binary';
 import { decodeElements, decodeJson, decodeNested } from './tensor-decoder';
-import { encodeJson, encodeNested, type EncodeOptions } from './tensor-encoder';
-import { elementsOf, type Tensor } from './tensor';
+import { type EncodeOptions, encodeJson, encodeNested } from './tensor-encoder';
+import { type Tensor, elementsOf } from './tensor';
 import { decodeTimestamp, encodeTimestamp } from './timestamp';
 
 /** Jest gives tests a copy of the environment; only a write to the process's own one changes its time zone. */

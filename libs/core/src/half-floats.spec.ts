@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { halfBits, halfValue, isHalfFinite, type HalfDtype } from './half-floats';
+import { type HalfDtype, halfBits, halfValue, isHalfFinite } from './half-floats';
 
 // TypeScript's library has it only under ESNext; the engine has had it since V8 13.5.
 const { f16round } = Math as unknown as { f16round(value: number): number };

@@ -1,8 +1,8 @@
 export { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from './errors';
-export type { ErrorCode, ErrorDetail, ErrorOptions } from './errors';
-export { BYTE_WIDTH, DTYPES } from './dtypes';
+export type { ErrorCode, ErrorDetail, QuaysideErrorOptions } from './errors';
+export { BYTE_WIDTH, DTYPES, isFloat } from './dtypes';
 export type { Dtype, FixedDtype } from './dtypes';
-export { elementCount, elementsOf, tensorOf, textsOf, viewOf } from './tensor';
+export { elementCount, elementsOf, floatsOf, mapTensors, tensorOf, textsOf, viewOf } from './tensor';
 export type { Dimension, NamedTensors, Signature, Tensor, TensorSpec, TensorValues, TensorView } from './tensor';
 export { concatRows, sliceRows, splitRows } from './tensor-rows';
 export { decodeElements, decodeJson, decodeNested } from './tensor-decoder';
@@ -14,7 +14,7 @@ export type { EncodeOptions, EncodedParameters, EncodedTensor } from './tensor-e
 export { readBinary } from './tensor-binary';
 export { INPUT_FAULTS } from './input-fault';
 export type { InputFaultCode } from './input-fault';
-export { parseJsonBody } from './json-body';
+export { JSON_LIMITS, parseJsonBody } from './json-body';
 export type { JsonLimits } from './json-body';
 export { ownValue } from './json';
 export type { JsonRecord, JsonValue, RawJson } from './json';

@@ -1,5 +1,5 @@
-import { INTEGER_RANGE, isInteger, type Dtype } from './dtypes';
-import { QuaysideError, type ErrorDetail } from './errors';
+import { type Dtype, INTEGER_RANGE, isInteger } from './dtypes';
+import { type ErrorDetail, QuaysideError } from './errors';
 
 /**
  * What can be wrong with one value, array or shape: the codes of `details[].code` under `invalid_input` and

@@ -11,7 +11,8 @@ export interface JsonLimits {
   readonly maxContainers: number;
 }
 
-const DEFAULT_LIMITS: JsonLimits = { maxDepth: 64, maxKeys: 1000, maxContainers: 500_000 };
+/** What every body may have where nothing else is said. */
+export const JSON_LIMITS: JsonLimits = { maxDepth: 64, maxKeys: 1000, maxContainers: 500_000 };
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
@@ -38,7 +39,7 @@ const MAX_ESCAPED_KEY = 'constructor'.length * 6;
  * and objects), forbidden_key (`__proto__` anywhere and however escaped, `constructor` holding `prototype`) and
  * invalid_json; messages hold nothing of the body.
  */
-export function parseJsonBody(body: Uint8Array, limits: JsonLimits = DEFAULT_LIMITS): unknown {
+export function parseJsonBody(body: Uint8Array, limits: JsonLimits = JSON_LIMITS): unknown {
   if (!isUtf8(body)) throw new QuaysideError('invalid_utf8', 'The body is not valid UTF-8. Send JSON in UTF-8.');
   const bytes = hasByteOrderMark(body) ? body.subarray(3) : body;
   checkStructure(bytes, limits);

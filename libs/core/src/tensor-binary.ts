@@ -2,8 +2,8 @@ import { endOfElements } from './bytes-layout';
 import { BYTE_WIDTH, isFloat } from './dtypes';
 import type { DecodeOptions } from './element-sink';
 import { halfValue } from './half-floats';
-import { elementFault, inputError, inputFault, type InputFaultCode } from './input-fault';
-import { elementCount, viewOf, type Tensor } from './tensor';
+import { type InputFaultCode, elementFault, inputError, inputFault } from './input-fault';
+import { type Tensor, elementCount, viewOf } from './tensor';
 import type { ShapedTarget } from './tensor-decoder';
 
 /**

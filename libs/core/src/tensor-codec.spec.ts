@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { packElements } from './bytes-layout';
-import { BYTE_WIDTH, DTYPES, INTEGER_RANGE, isFloat, isInteger, type Dtype, type FloatDtype } from './dtypes';
+import { BYTE_WIDTH, DTYPES, type Dtype, type FloatDtype, INTEGER_RANGE, isFloat, isInteger } from './dtypes';
 import { halfBits, halfValue } from './half-floats';
 import { parseJsonBody } from './json-body';
-import { elementsOf, tensorOf, viewOf, type Tensor } from './tensor';
+import { type Tensor, elementsOf, tensorOf, viewOf } from './tensor';
 import { readBinary } from './tensor-binary';
 import { decodeElements, decodeJson, decodeNested } from './tensor-decoder';
-import { encodeJson, encodeNested, type EncodeOptions } from './tensor-encoder';
+import { type EncodeOptions, encodeJson, encodeNested } from './tensor-encoder';
 import { concatRows, sliceRows } from './tensor-rows';
 
 const shapes = fc.array(fc.nat(4), { minLength: 1, maxLength: 3 });

@@ -1,9 +1,9 @@
 import type { Dtype } from './dtypes';
-import { elementSink, type DecodeOptions, type ElementSink } from './element-sink';
+import { type DecodeOptions, type ElementSink, elementSink } from './element-sink';
 import type { ErrorDetail } from './errors';
-import { MAX_FAULTS, elementFault, inputError, inputFault, type InputFaultCode } from './input-fault';
+import { type InputFaultCode, MAX_FAULTS, elementFault, inputError, inputFault } from './input-fault';
 import { indexPath, misshapen, nestingOf, resolveShape, written } from './nesting';
-import { elementCount, type Dimension, type Tensor } from './tensor';
+import { type Dimension, type Tensor, elementCount } from './tensor';
 
 /** An input as the Open Inference Protocol sends it: with a shape of its own, which the caller checks against the model. */
 export interface ShapedTarget {

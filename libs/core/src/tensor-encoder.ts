@@ -1,9 +1,7 @@
 import { isUtf8 } from 'node:buffer';
-import type { FloatDtype } from './dtypes';
 import { QuaysideError } from './errors';
-import { halfValue } from './half-floats';
 import type { JsonValue, RawJson } from './json';
-import { elementsOf, textOf, viewOf, type Tensor } from './tensor';
+import { type Tensor, elementsOf, floatsOf, textOf, viewOf } from './tensor';
 
 /** How tensors are written as JSON. */
 export interface EncodeOptions {
@@ -53,7 +51,7 @@ export function encodeJson(tensor: Tensor, options: EncodeOptions = {}): Encoded
     case 'BF16':
     case 'FP32':
     case 'FP64':
-      return encodeFloats(floatsOf(tensor, dtype), options);
+      return encodeFloats(floatsOf(tensor), options);
     case 'BYTES':
       return encodeBytes(elementsOf(tensor));
     default:
@@ -73,11 +71,6 @@ export function encodeNested(tensor: Tensor, options: EncodeOptions = {}): JsonV
 
 function grouped(values: readonly JsonValue[], groups: number, size: number): JsonValue[] {
   return Array.from({ length: groups }, (_, group) => values.slice(group * size, (group + 1) * size));
-}
-
-function floatsOf(tensor: Tensor, dtype: FloatDtype): Float32Array | Float64Array {
-  if (dtype === 'FP32' || dtype === 'FP64') return viewOf(tensor, dtype);
-  return Float64Array.from(viewOf(tensor, dtype), (bits) => halfValue(dtype, bits));
 }
 
 function encodeFloats(values: Float32Array | Float64Array, { nonfinite = 'string' }: EncodeOptions): EncodedTensor {

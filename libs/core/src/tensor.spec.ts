@@ -1,5 +1,5 @@
 import type { Dtype } from './dtypes';
-import { elementCount, elementsOf, tensorOf, textsOf, viewOf, type TensorValues } from './tensor';
+import { type TensorValues, elementCount, elementsOf, tensorOf, textsOf, viewOf } from './tensor';
 
 const hexOf = (dtype: Dtype, values: TensorValues): string =>
   Buffer.from(tensorOf(dtype, [values.length], values).bytes).toString('hex');

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { packElements, unpackElements } from './bytes-layout';
 import { BYTE_WIDTH, type Dtype, type FixedDtype } from './dtypes';
-import { halfBits } from './half-floats';
+import { halfBits, halfValue } from './half-floats';
 import { inputError, inputFault } from './input-fault';
 
 /**
@@ -68,6 +68,9 @@ export type TensorValues =
   | readonly Uint8Array[]
   | NodeJS.TypedArray;
 
+// TypeScript's library for ES2024 does not know Float16Array, which Node 24 has.
+const { Float16Array } = globalThis as unknown as { Float16Array: Float32ArrayConstructor };
+
 /** More elements than this in one tensor are refused; far above what any body or frame can carry. */
 const MAX_ELEMENTS = 2 ** 28;
 /** More dimensions than JSON may nest. */
@@ -121,6 +124,17 @@ export function viewOf<D extends FixedDtype>(tensor: Tensor, dtype?: D): TensorV
   return new View(buffer, byteOffset, byteLength / View.BYTES_PER_ELEMENT) as TensorView<D>;
 }
 
+/**
+ * The numbers of a tensor of floats, exactly; for all but BF16 as a view on its bytes where they are aligned. Throws
+ * TypeError for another dtype.
+ */
+export function floatsOf(tensor: Tensor): Float32Array | Float64Array {
+  if (tensor.dtype === 'FP32' || tensor.dtype === 'FP64') return viewOf(tensor, tensor.dtype);
+  if (tensor.dtype === 'BF16') return Float64Array.from(viewOf(tensor, 'BF16'), (bits) => halfValue('BF16', bits));
+  const { buffer, byteOffset, length } = viewOf(tensor, 'FP16');
+  return new Float16Array(buffer, byteOffset, length);
+}
+
 /** The elements of a `BYTES` tensor, as views on its bytes. Throws TypeError for another dtype. */
 export function elementsOf(tensor: Tensor): Uint8Array[] {
   if (tensor.dtype !== 'BYTES') throw new TypeError(`a tensor of ${tensor.dtype} has no byte elements`);
@@ -136,6 +150,11 @@ export function textsOf(tensor: Tensor, field = 'input'): string[] {
     if (!isUtf8(element)) throw inputError([inputFault(`${field}[${index}]`, 'invalid_unicode')]);
     return textOf(element);
   });
+}
+
+/** Every tensor changed by `map`, under its own name. */
+export function mapTensors(tensors: NamedTensors, map: (tensor: Tensor, name: string) => Tensor): NamedTensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor, name)]));
 }
 
 /** The text of bytes that are known to be UTF-8. */

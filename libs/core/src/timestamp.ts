@@ -1,4 +1,4 @@
-import { inputError, inputFault, type InputFaultCode } from './input-fault';
+import { type InputFaultCode, inputError, inputFault } from './input-fault';
 
 /** RFC 3339 date-time; the zone is optional here only so that its absence gets a code of its own. */
 const RFC_3339 = /^(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?([Zz]|([+-])(\d\d):(\d\d))?$/;

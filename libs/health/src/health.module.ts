@@ -3,8 +3,7 @@ import { Executor } from '@app/inference';
 import { ModelRegistry } from '@app/model-registry';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
-import { DrainService } from './drain.service';
-import type { DrainOptions } from './drain.service';
+import { type DrainOptions, DrainService } from './drain.service';
 import { HealthProbes } from './health-probes';
 import { HttpConnections } from './http-connections';
 import { Readiness, type ReadinessOptions } from './readiness';
@@ -12,15 +11,14 @@ import { Readiness, type ReadinessOptions } from './readiness';
 /** What the health of a server is judged and ended by. */
 export type HealthOptions = ReadinessOptions & DrainOptions;
 
-/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry` and `Executor` from modules that are global or imported. */
+/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry` and `Executor` from global modules. */
 @Module({})
 export class HealthModule {
-  /** `imports` are the modules that export what health looks at, unless they are global. */
-  static forRoot(options: HealthOptions, imports: DynamicModule['imports'] = []): DynamicModule {
+  static forRoot(options: HealthOptions): DynamicModule {
     return {
       module: HealthModule,
       // A probe that fails is told by the request log and the body; Terminus would add a line of its own to each.
-      imports: [TerminusModule.forRoot({ logger: false }), ...imports],
+      imports: [TerminusModule.forRoot({ logger: false })],
       providers: [
         HealthProbes,
         HttpConnections,

@@ -1,6 +1,6 @@
 import type { Clock } from '@app/core';
 import type { Executor } from '@app/inference';
-import type { ModelRegistry, ModelStatus, VersionState } from '@app/model-registry';
+import { type ModelRegistry, type ModelStatus, type VersionState, shownVersion } from '@app/model-registry';
 
 /**
  * Whether the server may get traffic. `starting → ready ⇄ degraded`; both fall back to `starting` when a pinned model or
@@ -120,14 +120,14 @@ function names(statuses: readonly ModelStatus[]): string {
   return statuses.map(({ model }) => model).join(', ');
 }
 
-/** A model is as well as the version that answers by default; without one, as its newest. */
-function toModelHealth({ model, pinned, defaultVersion, versions }: ModelStatus): ModelHealth {
-  const answering = versions.find(({ version }) => version === defaultVersion) ?? versions.at(-1);
+/** A model is as well as the version that stands for it. */
+function toModelHealth(status: ModelStatus): ModelHealth {
+  const shown = shownVersion(status);
   return {
-    name: model,
-    version: defaultVersion ?? null,
-    state: answering?.state ?? 'known',
-    pinned,
-    reason: answering?.reason ?? '',
+    name: status.model,
+    version: status.defaultVersion ?? null,
+    state: shown?.state ?? 'known',
+    pinned: status.pinned,
+    reason: shown?.reason ?? '',
   };
 }

@@ -5,7 +5,7 @@ const iris = { model: 'iris', version: '1', digest: 'a'.repeat(64) } as ModelVer
 
 describe(InFlight.name, () => {
   it('says at once that a version without calls is free', async () => {
-    await expect(new InFlight().none(iris)).resolves.toBeUndefined();
+    await expect(new InFlight().whenIdle(iris)).resolves.toBeUndefined();
   });
 
   it('waits for the last call, and counts each call once however often it leaves', async () => {
@@ -13,19 +13,19 @@ describe(InFlight.name, () => {
     const first = inFlight.enter(iris);
     const second = inFlight.enter(iris);
     let free = false;
-    const none = inFlight.none(iris).then(() => (free = true));
+    const idle = inFlight.whenIdle(iris).then(() => (free = true));
     first();
     first();
     await Promise.resolve();
     expect(free).toBe(false);
     second();
-    await none;
+    await idle;
     expect(free).toBe(true);
   });
 
   it('tells versions of equal name and other contents apart', async () => {
     const inFlight = new InFlight();
     inFlight.enter(iris);
-    await expect(inFlight.none({ ...iris, digest: 'b'.repeat(64) })).resolves.toBeUndefined();
+    await expect(inFlight.whenIdle({ ...iris, digest: 'b'.repeat(64) })).resolves.toBeUndefined();
   });
 });

@@ -18,7 +18,7 @@ export class InFlight {
   }
 
   /** Resolves when no call for the version is under way. */
-  none(version: ModelVersion): Promise<void> {
+  whenIdle(version: ModelVersion): Promise<void> {
     const key = versionKey(version);
     if (!this.counts.has(key)) return Promise.resolve();
     return new Promise((resolve) => this.waiters.set(key, [...(this.waiters.get(key) ?? []), resolve]));

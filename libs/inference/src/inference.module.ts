@@ -11,9 +11,9 @@ import type { ChildProcessExecutorOptions } from './execution/executor-options';
 import { InferenceService } from './inference.service';
 import { ModelScheduler, type SchedulerOptions } from './scheduling/model-scheduler';
 
-/** What inference needs to know; the executor's clock and reports are wired by the module. */
+/** What inference needs to know; the executor's clock, reports and log are wired by the module. */
 export interface InferenceOptions {
-  readonly executor: Omit<ChildProcessExecutorOptions, 'clock' | 'report'>;
+  readonly executor: Omit<ChildProcessExecutorOptions, 'clock' | 'report' | 'onCrash' | 'log'>;
   readonly scheduler: SchedulerOptions;
   readonly cache: {
     /** Memory for results, overhead counted. 0: results are not kept at all. */
@@ -50,14 +50,14 @@ export class InferenceModule implements OnModuleInit {
             new ChildProcessExecutor({
               ...options.executor,
               clock,
+              ...logging(),
               report: (version, report) => registry.report(version, report),
             }),
         },
         {
           provide: ModelScheduler,
           inject: [Executor, Clock],
-          useFactory: (executor: Executor, clock: Clock) =>
-            new ModelScheduler(executor, clock, options.scheduler),
+          useFactory: (executor: Executor, clock: Clock) => new ModelScheduler(executor, clock, options.scheduler),
         },
         {
           provide: ResultCache,
@@ -74,7 +74,7 @@ export class InferenceModule implements OnModuleInit {
   onModuleInit(): void {
     this.registry.beforeServing('load', async (version) => void (await this.executor.load(version)));
     this.registry.afterServing(async (version) => {
-      await this.inference.settled(version);
+      await this.inference.release(version);
       await this.executor.unload(version);
     });
     this.drain.register('finish', 'predictions', () => this.scheduler.whenIdle());
@@ -99,4 +99,14 @@ function tellOfRedis(state: 'failing' | 'answering', reason?: string): void {
   const logger = new Logger(ResultCache.name);
   if (state === 'answering') return logger.log('Redis answers again: results are shared.');
   logger.warn(`Redis fails (${reason}). Results are kept in this process only; Redis is tried again every 5 s.`);
+}
+
+function logging(): Pick<ChildProcessExecutorOptions, 'onCrash' | 'log'> {
+  const logger = new Logger(Executor.name);
+  return {
+    onCrash: ({ cause, doing }) =>
+      logger.warn({ event: 'executor_crashed', cause, doing, msg: 'An executor process ended; it is replaced.' }),
+    // The debug log only: the engine's own words may hold paths, and values of an input.
+    log: (line) => logger.debug({ event: 'executor', msg: line }),
+  };
 }

@@ -1,5 +1,6 @@
 import { QuaysideError, parseModelReference } from '@app/core';
 import { FeatureStore } from '@app/feature-store';
+import { DEFAULT_MANIFEST } from '@app/model-registry';
 import { FakeExecutor, FakeModelRegistry, ManualClock, eventually } from '@app/testing';
 import { CacheCounters } from './caching/cache-counters';
 import { ResultCache } from './caching/result-cache';
@@ -31,7 +32,7 @@ function buildService() {
   const results = new ResultCache({ scheduler, clock, counters, maxBytes: 1_000_000, revision: 'quayside@1' });
   const service = new InferenceService(registry, new DoublingStore(), scheduler, results, sink, clock);
   registry.afterServing(async (version) => {
-    await service.settled(version);
+    await service.release(version);
     await executor.unload(version);
   });
   return { clock, registry, executor, sink, service };
@@ -157,6 +158,17 @@ describe(InferenceService.name, () => {
     release();
   });
 
+  it('gives up at the deadline of the model where that comes before the one of the call', async () => {
+    const { registry, service, executor, clock } = buildService();
+    registry.add({ model: 'iris', manifest: { ...DEFAULT_MANIFEST, deadlineMs: 50 } });
+    executor.hang();
+    const late = expect(service.predict(aCall())).rejects.toMatchObject({ code: 'deadline_exceeded' });
+    await executor.hasStarted(1);
+    await clock.advance(50);
+    await late;
+    executor.release();
+  });
+
   it('says why a version cannot serve, and serves an older one that the policy allows', async () => {
     const { registry, service } = buildService();
     const broken = registry.add({ model: 'iris', version: '2' });
@@ -189,5 +201,12 @@ describe(InferenceService.name, () => {
     expect(service.schema('iris').schema.row).toMatchObject({ type: 'object', properties: { x: {} } });
     expect(executor.loads).toEqual([]);
     expect(() => service.schema('nope')).toThrow('nope');
+  });
+
+  it('does not describe a version whose columns cannot be told apart', () => {
+    const { registry, service } = buildService();
+    const tabular = { columns: [{ name: 'age' }, { name: 'age' }] };
+    registry.add({ model: 'iris', task: 'tabular', manifest: { ...DEFAULT_MANIFEST, tabular } });
+    expect(() => service.schema('iris')).toThrow(expect.objectContaining({ code: 'model_unavailable' }));
   });
 });

@@ -1,4 +1,12 @@
-import { type CallContext, Clock, type JsonValue, QuaysideError, newId, parseModelReference } from '@app/core';
+import {
+  type CallContext,
+  Clock,
+  type JsonValue,
+  QuaysideError,
+  isQuaysideError,
+  newId,
+  parseModelReference,
+} from '@app/core';
 import { FeatureStore } from '@app/feature-store';
 import { ModelRegistry, type ModelVersion, type TaskName } from '@app/model-registry';
 import { Injectable } from '@nestjs/common';
@@ -7,9 +15,12 @@ import { ResultCache } from './caching/result-cache';
 import { InFlight } from './in-flight';
 import { PredictionSink } from './prediction-sink';
 import { ModelScheduler } from './scheduling/model-scheduler';
+import { withinDeadline } from './scheduling/within-deadline';
 import type { PredictInput, PredictOptions, TaskSchema, Usage } from './tasks/task';
 import { taskOf } from './tasks/tasks';
-import { withinDeadline } from './within-deadline';
+
+/** What a caller is asked to wait for a version that is still loading. */
+const LOADING_RETRY_MS = 1000;
 
 /** One request for predictions, whichever door it came through. */
 export interface PredictCall {
@@ -45,12 +56,20 @@ export interface Prediction {
   readonly queueMs: number;
   /** Time inside the executor, in milliseconds; 0 unless it ran for this call. */
   readonly computeMs: number;
+  /** Rows that ran together; of several batches, those of the largest; 0 when nothing ran for this call. */
+  readonly batchSize: number;
 }
 
 /** What a version takes and gives. */
 export interface ModelSchema {
   readonly version: ModelVersion;
   readonly schema: TaskSchema;
+}
+
+/** A version that stays until the call under way is done with it, and what that call is now bound to. */
+interface Held extends Disposable {
+  readonly version: ModelVersion;
+  readonly context: CallContext;
 }
 
 /** Every prediction, from every door and every job: resolve → enrich → cache → schedule → execute → shape the answer. */
@@ -75,20 +94,20 @@ export class InferenceService {
    */
   async predict(call: PredictCall): Promise<Prediction> {
     using held = await this.hold(call);
-    const { version } = held;
+    const { version, context } = held;
     const task = taskOf(version.task);
-    const input = await this.enrich(version, call);
+    const input = await this.enrich(version, { ...call, context });
     const prepared = task.prepare(version, input, call.options);
-    const { output, queueMs, computeMs, cache } = await this.results.answer({
+    const { output, queueMs, computeMs, batchSize, cache } = await this.results.answer({
       version,
       input: prepared,
-      context: call.context,
+      context,
       priority: call.priority ?? 'online',
       cache: call.cache ?? true,
     });
     const answer = task.present(version, input, output, call.options);
     const id = newId();
-    const { requestId, traceparent } = call.context;
+    const { requestId, traceparent } = context;
     this.sink.record({
       predictionId: id,
       requestId,
@@ -101,41 +120,58 @@ export class InferenceService {
       computeMs,
     });
     const { form: _, ...body } = answer;
-    return { id, version, ...body, usage: task.usage(output), cache, queueMs, computeMs };
+    return { id, version, ...body, usage: task.usage(output), cache, queueMs, computeMs, batchSize };
   }
 
-  /** What the model takes and gives; it need not be loaded for that. Throws model_not_found, model_version_not_found. */
+  /**
+   * What the model takes and gives; it need not be loaded for that. Throws model_not_found, model_version_not_found,
+   * model_not_ready, model_unavailable.
+   */
   schema(reference: string): ModelSchema {
     const version = this.registry.resolve(parseModelReference(reference));
-    return { version, schema: taskOf(version.task).schema(version) };
+    try {
+      return { version, schema: taskOf(version.task).schema(version) };
+    } catch (cause) {
+      throw isUnfit(cause) ? new QuaysideError('model_unavailable', cause.message, { cause }) : cause;
+    }
   }
 
-  /** Waits until nothing runs or waits for a version that is no longer served. */
-  async settled(version: ModelVersion): Promise<void> {
-    await this.inFlight.none(version);
+  /** Lets go of a version that is no longer served: waits for its last call, then forgets what was learnt of it. */
+  async release(version: ModelVersion): Promise<void> {
+    await this.inFlight.whenIdle(version);
     this.scheduler.forget(version);
   }
 
   /** Finds the version and keeps it from being released while the call is under way. */
-  private async hold(call: PredictCall): Promise<Disposable & { readonly version: ModelVersion }> {
+  private async hold(call: PredictCall): Promise<Held> {
     const reference = parseModelReference(call.model);
     const resolved = this.registry.resolve(reference);
     call.onVersion?.(resolved);
     assertTask(resolved, call.task);
-    let release = this.inFlight.enter(resolved);
+    const context = this.cutToModel(call.context, resolved);
+    let leave = this.inFlight.enter(resolved);
     try {
-      const version = await withinDeadline(this.registry.serve(reference), call.context, this.clock, resolved);
+      const version = await withinDeadline(context, this.clock, {
+        begin: () => this.registry.serve(reference),
+        late: () => notReady(resolved),
+      });
       assertTask(version, call.task);
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
-        release();
-        release = this.inFlight.enter(version);
+        leave();
+        leave = this.inFlight.enter(version);
         call.onVersion?.(version);
       }
-      return { version, [Symbol.dispose]: release };
+      return { version, context, [Symbol.dispose]: leave };
     } catch (error) {
-      release();
+      leave();
       throw error;
     }
+  }
+
+  /** The call with the deadline of its model, where that is the earlier one. */
+  private cutToModel(context: CallContext, { manifest: { deadlineMs } }: ModelVersion): CallContext {
+    if (deadlineMs === undefined) return context;
+    return { ...context, deadlineAtMs: Math.min(context.deadlineAtMs, this.clock.monotonicMs() + deadlineMs) };
   }
 
   private async enrich(version: ModelVersion, { input, context }: PredictCall): Promise<PredictInput> {
@@ -144,7 +180,18 @@ export class InferenceService {
   }
 }
 
+/** The first call finds out that a version does not fit its task; it is answered as those after the failed load are. */
+function isUnfit(fault: unknown): fault is QuaysideError {
+  return isQuaysideError(fault) && fault.code === 'model_load_failed';
+}
+
 function assertTask(version: ModelVersion, task: TaskName | undefined): void {
   if (task === undefined || version.task === task) return;
   throw new QuaysideError('task_mismatch', `Model "${version.model}" does ${version.task}; this route serves ${task}.`);
+}
+
+/** The load goes on, for others. */
+function notReady({ model }: ModelVersion): QuaysideError {
+  const message = `Model "${model}" is still loading. Try again shortly.`;
+  return new QuaysideError('model_not_ready', message, { retryAfterMs: LOADING_RETRY_MS });
 }

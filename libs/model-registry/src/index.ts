@@ -1,4 +1,4 @@
-export { ModelRegistry, VERSION_STATES } from './model-registry';
+export { ModelRegistry, VERSION_STATES, shownVersion } from './model-registry';
 export type {
   ModelStatus,
   ServingCheck,

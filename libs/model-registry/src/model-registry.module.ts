@@ -1,21 +1,16 @@
 import { Clock, Drain } from '@app/core';
 import { type DynamicModule, Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
-import { FolderModelRegistry } from './folder-model-registry';
+import { FolderModelRegistry, type FolderModelRegistryOptions } from './folder-model-registry';
 import { ModelRegistry } from './model-registry';
 import type { VersionMove } from './version-entry';
 
-/** Settings of the registry. */
-export interface ModelRegistryOptions {
-  /** Holds `<model>/<version>/model.onnx`. */
-  readonly directory: string;
-  /** How often the folder is looked at, in milliseconds; 0: only at the start. */
-  readonly pollIntervalMs: number;
-}
+/** What the registry needs to know; its clock and log are wired by the module. */
+export type ModelRegistryOptions = Pick<FolderModelRegistryOptions, 'directory' | 'pollIntervalMs'>;
 
 /** How long the start waits for the folder to be read: enough for all but the largest, short for whoever probes the port. */
 const FIRST_LOOK_MS = 10_000;
 
-/** Provides `ModelRegistry` over a folder. The app provides `Clock` and `Drain` globally. */
+/** Provides `ModelRegistry` over a folder to every module. Needs `Clock` and `Drain` from global modules. */
 @Module({})
 export class ModelRegistryModule implements OnApplicationBootstrap {
   private readonly logger = new Logger(ModelRegistry.name);
@@ -30,6 +25,7 @@ export class ModelRegistryModule implements OnApplicationBootstrap {
     const useFactory = (clock: Clock): ModelRegistry => new FolderModelRegistry({ ...options, clock, ...logging() });
     return {
       module: ModelRegistryModule,
+      global: true,
       providers: [{ provide: ModelRegistry, inject: [Clock], useFactory }],
       exports: [ModelRegistry],
     };

@@ -37,6 +37,11 @@ export interface ModelStatus {
   readonly versions: readonly VersionStatus[];
 }
 
+/** The version that stands for its model where one is shown: the one that answers by default; without one, the newest. */
+export function shownVersion({ versions, defaultVersion }: ModelStatus): VersionStatus | undefined {
+  return versions.find(({ version }) => version === defaultVersion) ?? versions.at(-1);
+}
+
 /** `load` checks run before `bind` checks. */
 export type ServingStep = 'load' | 'bind';
 

@@ -1,4 +1,4 @@
-import type { Signature, TensorSpec } from '@app/core';
+import { JSON_LIMITS, type Signature, type TensorSpec } from '@app/core';
 import type { TaskName } from './task-name';
 
 /** What is seen in a version's files, as far as it tells the task. */
@@ -15,6 +15,9 @@ export interface TaskDecision {
   readonly task: TaskName;
   readonly reason: string;
 }
+
+/** A row is one JSON object with a key per column, so a model with more columns than that takes tensors alone. */
+export const MAX_COLUMNS = JSON_LIMITS.maxKeys;
 
 const TEXT_INPUTS = ['input_ids', 'attention_mask', 'token_type_ids', 'position_ids'];
 
@@ -55,6 +58,7 @@ function isScores({ shape }: TensorSpec, classCount: number): boolean {
 
 function decideTabular({ inputs }: Signature): TaskDecision | undefined {
   const [only] = inputs;
+  if (inputs.length > MAX_COLUMNS) return undefined;
   if (inputs.length === 1 && only && isMatrix(only)) {
     return because('tabular', `one numeric input "${only.name}" with ${only.shape[1]} columns`);
   }
@@ -64,7 +68,8 @@ function decideTabular({ inputs }: Signature): TaskDecision | undefined {
 }
 
 function isMatrix(input: TensorSpec): boolean {
-  return input.dtype !== 'BYTES' && isRows(input) && Number(input.shape[1]) > 0;
+  const width = Number(input.shape[1]);
+  return input.dtype !== 'BYTES' && isRows(input) && width > 0 && width <= MAX_COLUMNS;
 }
 
 function isColumn(input: TensorSpec): boolean {

@@ -178,6 +178,12 @@ describe(readVersion.name, () => {
       expect(await reason('tabular: { columns: [rooms, area] }')).toBe('none');
     });
 
+    it('more columns than a row may name, though the manifest asks for a table', async () => {
+      await write(tiny.identity('FP32', ['rows', 2 ** 31 - 1]));
+      expect(await reason('task: tabular')).toContain('takes 2147483647 columns, and a row has at most 1000');
+      expect((await details()).task).toBe('tensors');
+    });
+
     it('a folder without model.onnx', async () => {
       await write(tiny.add());
       await rm(join(folder, 'model.onnx'));

@@ -1,14 +1,13 @@
 import { createHash } from 'node:crypto';
 import { lstat, realpath } from 'node:fs/promises';
 import { join, sep } from 'node:path';
-import { isQuaysideError } from '@app/core';
-import type { Signature } from '@app/core';
+import { type Signature, isQuaysideError } from '@app/core';
 import type { Manifest } from './manifest';
 import { MANIFEST_LIMIT_BYTES, type WrittenManifest, parseManifest, toManifest } from './manifest-schema';
 import { openOwnFile, readOwnText, sha256Of } from './model-files';
 import type { ModelFiles, ModelVersion, OnnxMetadata } from './model-version';
 import { type OnnxFile, readOnnx } from './onnx-file';
-import { decideTask } from './task-decision';
+import { MAX_COLUMNS, decideTask } from './task-decision';
 import type { TaskName } from './task-name';
 import { type TextFiles, readClasses, readTextSettings } from './text-settings';
 import { unfit } from './unfit';
@@ -237,7 +236,10 @@ function checkInputs(
     throw unfit(`model.yaml: "inputs.${strange}" is not an input; there are: ${names.join(', ')}`);
   const { columns } = manifest.tabular;
   const width = names.length === 1 ? signature.inputs[0]?.shape[1] : names.length;
-  if (task !== 'tabular' || !columns || typeof width !== 'number' || columns.length === width) return;
+  if (task !== 'tabular' || typeof width !== 'number') return;
+  if (width > MAX_COLUMNS)
+    throw unfit(`it takes ${width} columns, and a row has at most ${MAX_COLUMNS}; say "task: tensors" in model.yaml`);
+  if (!columns || columns.length === width) return;
   throw unfit(`model.yaml: "tabular.columns" names ${columns.length} columns, and the model takes ${width}`);
 }
 

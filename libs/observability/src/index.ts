@@ -1,8 +1,8 @@
 export { RequestContext, requestContext } from './request-context';
 export { RequestLog } from './request-log';
 export type { RefusedRequest } from './request-log';
-export { createLog, productVersion, serializeError } from './logger';
-export type { Log, LogOptions, LoggedError } from './logger';
+export { createLog, productVersion } from './logger';
+export type { Log, LogOptions } from './logger';
 export { LogStream } from './log-stream';
 export type { LogStreamOptions } from './log-stream';
 export { NestLogger } from './nest-logger';

@@ -2,8 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { clientNetwork } from './client-network';
-import type { RequestContext } from './request-context';
-import { findRequestContext, openRequestContext } from './request-context';
+import { type RequestContext, findRequestContext, openRequestContext } from './request-context';
 
 const CLIENT_CLOSED = 499;
 const PROBES: ReadonlySet<string> = new Set(['/health', '/ready', '/startup', '/v2/health/live', '/v2/health/ready']);
@@ -97,6 +96,8 @@ function onClose(response: ServerResponse, socket: Socket, callback: () => void)
     callback();
   };
   response.once('close', settle);
+  // Every request that waits listens, and a client may send many at once: that is no leak to warn of.
+  socket.setMaxListeners(0);
   socket.once('close', settle);
 }
 

@@ -1,5 +1,4 @@
-import { QuaysideError } from '@app/core';
-import type { Clock, ErrorCode, Tensor } from '@app/core';
+import { type Clock, type ErrorCode, QuaysideError, type Tensor } from '@app/core';
 import type {
   Batch,
   BatchResult,
@@ -11,8 +10,7 @@ import type {
   TaskOutput,
   WorkSource,
 } from '@app/inference';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 
 /** What a fake executor answers to one call; what it throws fails the whole batch. */
 export type FakeAnswer = (call: TaskInput, version: ModelVersion) => TaskOutput;
@@ -83,7 +81,7 @@ export class FakeExecutor implements Executor {
     return this;
   }
 
-  /** Fails every load from now on, until `recover`. */
+  /** Fails every load of a version that is not resident from now on, until `recover`. */
   failLoad(code: ErrorCode, message = 'Scripted by a test.'): this {
     this.loadFault = new QuaysideError(code, message);
     return this;
@@ -139,10 +137,10 @@ export class FakeExecutor implements Executor {
 
   async load(version: ModelVersion): Promise<LoadedModel> {
     if (this.closed) throw shuttingDown();
-    if (this.loadFault) throw this.loadFault;
     const key = versionKey(version);
     const held = this.resident.get(key);
     if (held) return held;
+    if (this.loadFault) throw this.loadFault;
     const loaded = { signature: version.signature, residentBytes: 1, loadMs: 0, batching: this.batching };
     this.loads.push(version);
     this.resident.set(key, loaded);

@@ -1,5 +1,4 @@
-import { Clock } from '@app/core';
-import type { Timer } from '@app/core';
+import { Clock, type Timer } from '@app/core';
 
 interface ManualTimer {
   readonly dueAtMs: number;

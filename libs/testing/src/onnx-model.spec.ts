@@ -1,6 +1,5 @@
 import { Reader } from 'protobufjs/minimal';
-import { encodeOnnx, floats } from './onnx-model';
-import type { OnnxModel } from './onnx-model';
+import { type OnnxModel, encodeOnnx, floats } from './onnx-model';
 
 const MODEL: OnnxModel = {
   inputs: [{ name: 'x', dtype: 'FP32', shape: ['rows', '', 3] }],

@@ -1,5 +1,4 @@
-import { tensorOf, viewOf } from '@app/core';
-import type { NamedTensors, Signature, TensorSpec } from '@app/core';
+import { type NamedTensors, type Signature, type TensorSpec, tensorOf, viewOf } from '@app/core';
 import type { EngineSession } from '@app/inference';
 
 /** A session without an engine, for specs of tasks: it answers by a function, and remembers what it was asked. */

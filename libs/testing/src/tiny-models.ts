@@ -1,6 +1,5 @@
 import type { Dimension } from '@app/core';
-import { floats, int64s } from './onnx-model';
-import type { OnnxDtype, OnnxModel, OnnxValue } from './onnx-model';
+import { type OnnxDtype, type OnnxModel, type OnnxValue, floats, int64s } from './onnx-model';
 import { TINY_VOCABULARY, tinyTokenizer, tinyTokenizerConfig } from './tiny-tokenizer';
 
 /** A model ready to be written: its graph, and the files that stand beside it; objects are written as JSON. */

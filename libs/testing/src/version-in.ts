@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { DEFAULT_MANIFEST } from '@app/model-registry';
-import type { Manifest, ModelFiles, ModelVersion } from '@app/model-registry';
+import { DEFAULT_MANIFEST, type Manifest, type ModelFiles, type ModelVersion } from '@app/model-registry';
 
 /** What a version differs in from the default; `manifest` and `execution` are merged. */
 export interface VersionChanges extends Partial<Omit<ModelVersion, 'manifest'>> {

@@ -10,7 +10,7 @@ const BODY_CLASS = 'quayside:body-class';
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH']);
 
 /** Gives a route the larger body limit. */
-export const TakesTensors = (): MethodDecorator => SetMetadata(BODY_CLASS, 'inference' satisfies BodyClass);
+export const TakesLargeBody = (): MethodDecorator => SetMetadata(BODY_CLASS, 'inference' satisfies BodyClass);
 
 /**
  * Reads and parses the body once a route has been found and whatever guards stand before it have agreed, so that nobody

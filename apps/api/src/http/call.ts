@@ -7,7 +7,7 @@ import type { Request, Response } from 'express';
 import type { HttpPolicy } from './http-policy';
 
 const TIMEOUT_HEADER = 'X-Request-Timeout-Ms';
-const TIMEOUT_PATTERN = /^[1-9]\d{0,8}$/;
+const TIMEOUT_PATTERN = /^[1-9]\d*$/;
 
 /** A request that a route has taken. */
 export type DoorRequest = Request & { call?: Call };
@@ -48,11 +48,11 @@ export class Call {
   };
 
   /** Sets the headers of an answer, and gives `latency_ms`: from the last byte of the body until now. */
-  answered({ id, cache, queueMs, computeMs }: Prediction): number {
+  answered({ id, cache, queueMs, computeMs, batchSize }: Prediction): number {
     const latencyMs = rounded(this.parts.clock.monotonicMs() - this.bodyReadAtMs);
     const timing = `queue;dur=${rounded(queueMs)}, compute;dur=${rounded(computeMs)}, total;dur=${latencyMs}`;
     this.parts.response.set({ 'X-Prediction-ID': id, 'X-Cache': cache, 'Server-Timing': timing });
-    Object.assign(this.log, { cache, queueMs, computeMs });
+    Object.assign(this.log, { cache, queueMs, computeMs, batchSize });
     return latencyMs;
   }
 }

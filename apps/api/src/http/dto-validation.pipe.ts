@@ -1,7 +1,7 @@
 import { type ArgumentMetadata, Injectable, type PipeTransform } from '@nestjs/common';
 import { type DtoClass, DtoValidators } from './validators';
 
-/** Checks every `@Body()` by its DTO class. Bodies of more than one form use a pipe of their own (`BodyFormsPipe`). */
+/** Checks every `@Body()` by its DTO class. Bodies of more than one form use a pipe of their own (`ModelPredictBodyPipe`). */
 @Injectable()
 export class DtoValidationPipe implements PipeTransform {
   constructor(private readonly validators: DtoValidators) {}

@@ -1,8 +1,8 @@
-import { ERROR_CATALOGUE } from '@app/core';
+import { ERROR_CATALOGUE, type ErrorCode } from '@app/core';
 import { IsBoolean, IsIn, IsInt, IsString, Matches } from 'class-validator';
 import { JSONSchema } from 'class-validator-jsonschema';
 import { ListOf, Nested, Nullable, Optional } from './dto';
-import { HTTP_ERRORS } from './http-errors';
+import { type ErrorType, HTTP_ERRORS } from './http-errors';
 
 const TYPES = [...new Set(Object.values(HTTP_ERRORS).map(({ type }) => type))].sort();
 
@@ -29,11 +29,11 @@ export class ErrorField {
 export class ErrorBody {
   @JSONSchema({ description: 'Code of the catalogue; match on it, never on the message.' })
   @IsIn(Object.keys(ERROR_CATALOGUE))
-  readonly code!: string;
+  readonly code!: ErrorCode;
 
   @JSONSchema({ description: 'Class of the error, for clients that handle classes rather than codes.' })
   @IsIn(TYPES)
-  readonly type!: string;
+  readonly type!: ErrorType;
 
   @JSONSchema({ description: 'What, which, and what to do. For people.' })
   @IsString()
@@ -78,7 +78,7 @@ export class ErrorBody {
   @JSONSchema({ description: 'With `deadline_exceeded` only: where the time went.' })
   @Optional()
   @IsIn(['queued', 'executing'])
-  readonly stage?: string;
+  readonly stage?: 'queued' | 'executing';
 }
 
 /** Every answer that is not a success. */

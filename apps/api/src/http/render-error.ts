@@ -1,30 +1,7 @@
 import type { ServerResponse } from 'node:http';
-import { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from '@app/core';
-import type { ErrorCode, ErrorDetail } from '@app/core';
-import { HTTP_ERRORS } from './http-errors';
-import type { ErrorType, HttpError } from './http-errors';
-
-/** The error body of the native routes, and of everything that is answered below Express. */
-export interface NativeError {
-  readonly error: {
-    readonly code: ErrorCode;
-    readonly type: ErrorType;
-    readonly message: string;
-    /** The first offending field, or null. */
-    readonly param: string | null;
-    /** At most ten. */
-    readonly details: readonly ErrorDetail[];
-    readonly status: number;
-    readonly retryable: boolean;
-    /** When to try again; null when trying again does not help. */
-    readonly retry_after_ms: number | null;
-    readonly request_id: string;
-    readonly trace_id: string;
-    readonly docs_url: string;
-    /** Where the time went; only with deadline_exceeded. */
-    readonly stage?: 'queued' | 'executing';
-  };
-}
+import { ERROR_CATALOGUE, type ErrorDetail, QuaysideError, isQuaysideError } from '@app/core';
+import type { ErrorResponse } from './error.dto';
+import { HTTP_ERRORS, type HttpError } from './http-errors';
 
 /** By which ids a request is found again. */
 export interface RequestIds {
@@ -36,7 +13,7 @@ export interface RequestIds {
 export interface RenderedError {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: NativeError;
+  readonly body: ErrorResponse;
 }
 
 const MAX_DETAILS = 10;
@@ -58,7 +35,7 @@ export function renderError(error: QuaysideError, ids: RequestIds): RenderedErro
   const isOurs = http.status >= 500;
   const details = isOurs ? [] : error.details.slice(0, MAX_DETAILS).map(clippedDetail);
   const retryAfterMs = http.retryable ? waitMs(error.retryAfterMs) : null;
-  const body: NativeError = {
+  const body: ErrorResponse = {
     error: {
       code: error.code,
       type: http.type,
@@ -77,16 +54,21 @@ export function renderError(error: QuaysideError, ids: RequestIds): RenderedErro
   return { status: http.status, headers: retryHeaders(http.retryable, retryAfterMs), body };
 }
 
-/** Answers with a rendered error through `res`, unless its answer has begun. True when it was sent. */
-export function sendRendered(res: ServerResponse, { status, headers, body }: RenderedError): boolean {
-  if (res.headersSent || res.writableEnded || res.destroyed) return false;
-  const json = JSON.stringify(body);
-  res.statusCode = status;
-  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-  res.setHeader('Content-Type', 'application/json; charset=utf-8');
-  res.setHeader('Content-Length', Buffer.byteLength(json));
-  res.end(json);
+/** Answers with a rendered error, unless the answer has begun. True when it was sent. */
+export function sendRendered(response: ServerResponse, rendered: RenderedError): boolean {
+  if (response.headersSent || response.writableEnded || response.destroyed) return false;
+  response.end(beginRendered(response, rendered));
   return true;
+}
+
+/** Puts the status and the headers of a rendered error on an answer, and gives the body that is to be sent. */
+export function beginRendered(response: ServerResponse, { status, headers, body }: RenderedError): string {
+  const json = JSON.stringify(body);
+  response.statusCode = status;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.setHeader('Content-Type', 'application/json; charset=utf-8');
+  response.setHeader('Content-Length', Buffer.byteLength(json));
+  return json;
 }
 
 function clippedDetail({ field, code, message }: ErrorDetail): ErrorDetail {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '@app/core';
 import { hasBody } from './body';
-import type { RenderedError } from './render-error';
+import { type RenderedError, beginRendered } from './render-error';
 
 /** How long the rest of a refused body is read and thrown away, so that the client gets to see the answer. */
 const LINGER_MS = 1000;
@@ -21,14 +21,8 @@ export function sendAndLinger(
   rendered: RenderedError,
   clock: Clock,
 ): void {
-  const json = JSON.stringify(rendered.body);
-  response.writeHead(rendered.status, {
-    ...rendered.headers,
-    'Content-Type': 'application/json; charset=utf-8',
-    'Content-Length': Buffer.byteLength(json),
-    Connection: 'close',
-  });
-  response.write(json);
+  response.setHeader('Connection', 'close');
+  response.write(beginRendered(response, rendered));
   const end = (): void => {
     timer.cancel();
     request.off('end', end).off('close', end);

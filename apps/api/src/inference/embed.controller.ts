@@ -1,6 +1,6 @@
 import { InferenceService } from '@app/inference';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { TakesTensors } from '../http/body.guard';
+import { TakesLargeBody } from '../http/body.guard';
 import { type Call, CurrentCall } from '../http/call';
 import { Operation } from '../openapi/operation';
 import { EmbedRequest, EmbedResponse } from './embed.dto';
@@ -14,7 +14,7 @@ export class EmbedController {
   @Post('embed')
   @HttpCode(200)
   @Operation('embed')
-  @TakesTensors()
+  @TakesLargeBody()
   async embed(@Body() body: EmbedRequest, @CurrentCall() call: Call): Promise<EmbedResponse> {
     const { text, model_id, normalize, truncate, dimensions } = body;
     const prediction = await this.inference.predict({

@@ -1,6 +1,6 @@
 import { InferenceService, type PredictInput, type Prediction } from '@app/inference';
 import { Body, Controller, HttpCode, Param, Post } from '@nestjs/common';
-import { TakesTensors } from '../http/body.guard';
+import { TakesLargeBody } from '../http/body.guard';
 import { type Call, CurrentCall } from '../http/call';
 import { Operation } from '../openapi/operation';
 import { ModelPredictBodyPipe } from './model-predict-body.pipe';
@@ -15,7 +15,7 @@ export class ModelPredictController {
   @Post('predict')
   @HttpCode(200)
   @Operation('predictModel')
-  @TakesTensors()
+  @TakesLargeBody()
   async predict(
     @Param('model') model: string,
     @Body(ModelPredictBodyPipe) body: RowsRequest | TensorsRequest,

@@ -1,6 +1,6 @@
 import { QuaysideError, parseModelReference } from '@app/core';
 import { InferenceService } from '@app/inference';
-import { ModelRegistry, type ModelStatus, type VersionStatus } from '@app/model-registry';
+import { ModelRegistry, type ModelStatus, type VersionStatus, shownVersion } from '@app/model-registry';
 import { Controller, Get, Param } from '@nestjs/common';
 import { Operation } from '../openapi/operation';
 import { describeModel } from './describe-model';
@@ -18,7 +18,7 @@ export class ModelsController {
   @Get()
   @Operation('listModels')
   list(): ModelList {
-    const data = this.registry.list().map((status) => describeModel(status.model, status, answering(status)));
+    const data = this.registry.list().map((status) => describeModel(status.model, status, shownVersion(status)));
     return { object: 'list', data };
   }
 
@@ -29,7 +29,7 @@ export class ModelsController {
     const { model, version } = parseModelReference(id);
     const status = this.registry.list().find((each) => each.model === model);
     if (!status) throw new QuaysideError('model_not_found', 'No model has this name. GET /v1/models lists all.');
-    return describeModel(id, status, version === undefined ? answering(status) : named(status, version));
+    return describeModel(id, status, version === undefined ? shownVersion(status) : named(status, version));
   }
 
   /** JSON Schemas for the generic predict route. */
@@ -39,11 +39,6 @@ export class ModelsController {
     const { version, schema } = this.inference.schema(id);
     return { model: version.model, model_version: version.version, task: version.task, schemas: schema };
   }
-}
-
-/** The version that answers by default; without one, the newest. */
-function answering({ versions, defaultVersion }: ModelStatus): VersionStatus | undefined {
-  return versions.find(({ version }) => version === defaultVersion) ?? versions.at(-1);
 }
 
 function named({ model, versions, labels }: ModelStatus, name: string): VersionStatus {

@@ -1,6 +1,7 @@
 import { ERROR_CATALOGUE, type ErrorCode, type ErrorDetail, QuaysideError } from '@app/core';
+import type { ErrorResponse } from '../http/error.dto';
 import { HTTP_ERRORS } from '../http/http-errors';
-import { type NativeError, renderError } from '../http/render-error';
+import { renderError } from '../http/render-error';
 
 /** The response headers that the document describes. */
 export const HEADERS = {
@@ -70,7 +71,7 @@ const DETAIL_EXAMPLES: Partial<Record<ErrorCode, readonly ErrorDetail[]>> = {
 };
 
 /** An example of each error, by code. Message, ids and details differ from case to case. */
-export const ERROR_EXAMPLES: Readonly<Record<string, { readonly summary: string; readonly value: NativeError }>> =
+export const ERROR_EXAMPLES: Readonly<Record<string, { readonly summary: string; readonly value: ErrorResponse }>> =
   Object.fromEntries(
     (Object.keys(ERROR_CATALOGUE) as ErrorCode[]).map((code) => [
       code,
@@ -78,7 +79,7 @@ export const ERROR_EXAMPLES: Readonly<Record<string, { readonly summary: string;
     ]),
   );
 
-function errorExample(code: ErrorCode): NativeError {
+function errorExample(code: ErrorCode): ErrorResponse {
   const details = DETAIL_EXAMPLES[code] ?? [];
   const stage = code === 'deadline_exceeded' ? { stage: 'queued' as const } : {};
   const error = new QuaysideError(code, details[0]?.message ?? ERROR_CATALOGUE[code], { details, ...stage });

@@ -39,6 +39,125 @@ const probe = {
   components: { models: { status: 'up', reason: '' }, executors: { status: 'up', reason: '' } },
 };
 
+/** How a model of the default install is described. */
+const described = (id: string, task: string, tensors: { readonly inputs: unknown; readonly outputs: unknown }) => ({
+  id,
+  object: 'model',
+  created: 1795553853,
+  owned_by: 'quayside',
+  task,
+  task_reason: 'Named by model.yaml.',
+  state: 'ready',
+  reason: '',
+  versions: [{ version: '1', state: 'ready', reason: '', served: true }],
+  labels: {},
+  default_version: '1',
+  ...tensors,
+});
+
+const tensor = (name: string, datatype: string, shape: readonly number[]) => ({ name, datatype, shape });
+
+const minilm = described('minilm', 'embedding', {
+  inputs: ['input_ids', 'attention_mask', 'token_type_ids'].map((name) => tensor(name, 'INT64', [-1, -1])),
+  outputs: [tensor('last_hidden_state', 'FP32', [-1, -1, 384])],
+});
+
+const bankingIntents = described('banking-intents', 'text-classification', {
+  inputs: ['input_ids', 'attention_mask'].map((name) => tensor(name, 'INT64', [-1, -1])),
+  outputs: [tensor('logits', 'FP32', [-1, 77])],
+});
+
+const creditRisk = described('credit-risk', 'tabular', {
+  inputs: Object.entries(applicant).map(([name, value]) => {
+    const numeric = name === 'amount' ? 'FP32' : 'INT64';
+    return tensor(name, typeof value === 'string' ? 'BYTES' : numeric, [-1, 1]);
+  }),
+  outputs: [tensor('label', 'BYTES', [-1]), tensor('probabilities', 'FP32', [-1, 2])],
+});
+
+const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
+
+const minilmSchemas = {
+  row: {
+    $schema: DIALECT,
+    ...{
+      type: 'object',
+      properties: { text: { type: 'string', minLength: 1, maxLength: 100000 } },
+      required: ['text'],
+      additionalProperties: false,
+      examples: [{ text: 'The weather is lovely today.' }],
+    },
+  },
+  inputs: {
+    $schema: DIALECT,
+    ...{
+      type: 'object',
+      properties: {
+        text: {
+          anyOf: [
+            { type: 'array', items: { type: 'string', minLength: 1, maxLength: 100000 }, minItems: 1, maxItems: 2048 },
+            { type: 'string', minLength: 1, maxLength: 100000 },
+          ],
+        },
+      },
+      required: ['text'],
+      additionalProperties: false,
+      examples: [{ text: ['The weather is lovely today.'] }],
+    },
+  },
+  row_output: {
+    $schema: DIALECT,
+    ...{
+      type: 'object',
+      properties: { embedding: { type: 'array', items: { type: 'number' }, minItems: 384, maxItems: 384 } },
+      required: ['embedding'],
+      additionalProperties: false,
+    },
+  },
+  outputs: {
+    $schema: DIALECT,
+    ...{
+      type: 'object',
+      properties: {
+        embedding: {
+          anyOf: [
+            { type: 'array', items: { type: 'array', items: { type: 'number' }, minItems: 384, maxItems: 384 } },
+            { type: 'array', items: { type: 'number' }, minItems: 384, maxItems: 384 },
+          ],
+        },
+      },
+      required: ['embedding'],
+      additionalProperties: false,
+    },
+  },
+  options: {
+    $schema: DIALECT,
+    ...{
+      type: 'object',
+      properties: {
+        normalize: { type: 'boolean', default: true, description: 'Scale the embedding to Euclidean length 1.' },
+        truncate: {
+          type: 'boolean',
+          default: true,
+          description: 'Cut a text that is longer than the model reads, or refuse it.',
+        },
+        int64: {
+          enum: ['auto', 'string', 'number'],
+          default: 'auto',
+          description:
+            'How 64-bit integers are written. auto: numbers where all of a tensor are safe integers, else strings.',
+        },
+        nonfinite: {
+          enum: ['string', 'null', 'error'],
+          default: 'string',
+          description: 'How NaN and the infinities are written; error answers non_finite_output.',
+        },
+      },
+      additionalProperties: false,
+    },
+  },
+};
+
 /** By operation and name. A test sends every request and compares the answer, times and the last digits of numbers apart. */
 export const EXAMPLES = {
   predict: {
@@ -143,29 +262,18 @@ export const EXAMPLES = {
       },
     },
   },
-  describeModel: {
+  listModels: {
+    all: {
+      summary: 'The models of the default install',
+      answer: { object: 'list', data: [bankingIntents, creditRisk, minilm] },
+    },
+  },
+  describeModel: { embedding: { summary: '`minilm`', model: 'minilm', answer: minilm } },
+  describeModelSchema: {
     embedding: {
       summary: '`minilm`',
       model: 'minilm',
-      answer: {
-        id: 'minilm',
-        object: 'model',
-        created: 1795553853,
-        owned_by: 'quayside',
-        task: 'embedding',
-        task_reason: 'Named by model.yaml.',
-        state: 'ready',
-        reason: '',
-        versions: [{ version: '1', state: 'ready', reason: '', served: true }],
-        labels: {},
-        default_version: '1',
-        inputs: [
-          { name: 'input_ids', datatype: 'INT64', shape: [-1, -1] },
-          { name: 'attention_mask', datatype: 'INT64', shape: [-1, -1] },
-          { name: 'token_type_ids', datatype: 'INT64', shape: [-1, -1] },
-        ],
-        outputs: [{ name: 'last_hidden_state', datatype: 'FP32', shape: [-1, -1, 384] }],
-      },
+      answer: { model: 'minilm', model_version: '1', task: 'embedding', schemas: minilmSchemas },
     },
   },
   probe: { ready: { summary: 'Everything works', answer: probe } },

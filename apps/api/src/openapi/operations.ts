@@ -65,6 +65,8 @@ const BODY = [
 const PREDICTION = [
   'invalid_input',
   'model_not_found',
+  // Also without a version: none of the model's versions may be one that serves unasked.
+  'model_version_not_found',
   'model_not_ready',
   'model_unavailable',
   'model_capacity',
@@ -102,15 +104,7 @@ export const OPERATIONS = {
     answer: [EmbedResponse],
     isInference: true,
     examples: EXAMPLES.embed,
-    errors: [
-      ...ANY,
-      ...BODY,
-      ...PREDICTION,
-      'model_version_not_found',
-      'task_mismatch',
-      'unsupported_option',
-      'context_length_exceeded',
-    ],
+    errors: [...ANY, ...BODY, ...PREDICTION, 'task_mismatch', 'unsupported_option', 'context_length_exceeded'],
   },
   predictModel: {
     tag: 'inference',
@@ -124,14 +118,7 @@ export const OPERATIONS = {
     answer: [RowsResponse, TensorsResponse],
     isInference: true,
     examples: EXAMPLES.predictModel,
-    errors: [
-      ...ANY,
-      ...BODY,
-      ...PREDICTION,
-      'model_version_not_found',
-      'unsupported_option',
-      'context_length_exceeded',
-    ],
+    errors: [...ANY, ...BODY, ...PREDICTION, 'unsupported_option', 'context_length_exceeded'],
   },
   listModels: {
     tag: 'models',
@@ -139,7 +126,7 @@ export const OPERATIONS = {
     description: 'Every model, in order of its name, with its versions and what it takes and gives.',
     answers: 'The models.',
     answer: [ModelList],
-    examples: {},
+    examples: EXAMPLES.listModels,
     errors: [...ANY],
   },
   describeModel: {
@@ -157,8 +144,8 @@ export const OPERATIONS = {
     description: 'JSON Schemas for the parts of `POST /v1/models/{model}/predict`. The model need not be loaded.',
     answers: 'The schemas.',
     answer: [ModelSchemaResponse],
-    examples: {},
-    errors: [...ANY, 'model_not_found', 'model_version_not_found', 'model_unavailable'],
+    examples: EXAMPLES.describeModelSchema,
+    errors: [...ANY, 'model_not_found', 'model_version_not_found', 'model_not_ready', 'model_unavailable'],
   },
   health: {
     tag: 'health',

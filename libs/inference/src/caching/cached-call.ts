@@ -13,6 +13,9 @@ export interface CachedResult extends ScheduledResult {
   readonly cache: CacheUse;
 }
 
+/** What a call cost that no executor ran for. */
+const NOTHING_RAN = { computeMs: 0, batchSize: 0 } as const;
+
 /**
  * One call on its way to its results: what is kept is taken, what others run is joined, what is left is run, until
  * every row has come. Throws what a run throws that it leads, or whose rows are all its own.
@@ -23,6 +26,7 @@ export class CachedCall {
   private whole: TaskOutput | undefined;
   private queueMs = 0;
   private computeMs = 0;
+  private batchSize = 0;
   private hasRun = false;
   private hasJoined = false;
   private fitsRows = true;
@@ -38,10 +42,10 @@ export class CachedCall {
     const startedAtMs = this.runs.clock.monotonicMs();
     const output = await this.collect();
     if (!output) return { ...(await this.runs.past(this.call)), cache: 'miss' };
-    const { queueMs, computeMs } = this;
-    if (this.hasRun) return { output, queueMs, computeMs, cache: 'miss' };
-    if (!this.hasJoined) return { output, queueMs: 0, computeMs: 0, cache: 'hit' };
-    return { output, queueMs: this.runs.clock.monotonicMs() - startedAtMs, computeMs: 0, cache: 'joined' };
+    const { queueMs, computeMs, batchSize } = this;
+    if (this.hasRun) return { output, queueMs, computeMs, batchSize, cache: 'miss' };
+    if (!this.hasJoined) return { output, ...NOTHING_RAN, queueMs: 0, cache: 'hit' };
+    return { output, ...NOTHING_RAN, queueMs: this.runs.clock.monotonicMs() - startedAtMs, cache: 'joined' };
   }
 
   /** All rows in order; undefined where they do not fit together unless they run together. */
@@ -105,7 +109,7 @@ export class CachedCall {
       if (isMine || isShared) throw outcome.error;
       return;
     }
-    const { outputs, ran, whole, queueMs, computeMs } = outcome.result;
+    const { outputs, ran, whole, queueMs, computeMs, batchSize } = outcome.result;
     if (outputs) for (const key of keys) this.found.set(key, outputs.get(key)!);
     else this.fitsRows = false;
     if (!isMine) {
@@ -116,5 +120,6 @@ export class CachedCall {
     this.hasRun ||= ran.size > 0;
     this.queueMs += queueMs;
     this.computeMs += computeMs;
+    this.batchSize = Math.max(this.batchSize, batchSize);
   }
 }

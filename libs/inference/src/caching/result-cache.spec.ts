@@ -21,7 +21,7 @@ class FakeScheduler {
 
   submit(call: ScheduledCall): Promise<ScheduledResult> {
     const { promise, resolve, reject } = Promise.withResolvers<ScheduledResult>();
-    const answer = (output: TaskOutput): void => resolve({ output, queueMs: 3, computeMs: 4 });
+    const answer = (output: TaskOutput): void => resolve({ output, queueMs: 3, computeMs: 4, batchSize: 1 });
     call.context.signal.addEventListener('abort', () => reject(new QuaysideError('client_closed', 'Nobody waits.')));
     this.calls.push({ call, answer, fail: reject });
     if (!this.holds) answer(echo(call.input));

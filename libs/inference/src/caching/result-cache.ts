@@ -43,7 +43,7 @@ export class ResultCache {
     }
     const keys = this.keys.of({ scope: SCOPE, version, input });
     const output = keys.length === 1 ? this.runs.recall(version, keys[0]) : undefined;
-    if (output) return { output, queueMs: 0, computeMs: 0, cache: 'hit' };
+    if (output) return { output, queueMs: 0, computeMs: 0, batchSize: 0, cache: 'hit' };
     return new CachedCall(call, keys, this.runs).answer();
   }
 

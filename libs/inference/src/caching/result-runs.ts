@@ -84,7 +84,7 @@ export class ResultRuns {
     if (this.parts.shared) await this.fetch(version, [...places.keys()], outputs);
     const missing = [...places.keys()].filter((key) => !outputs.has(key));
     const ran = new Set(missing);
-    if (missing.length === 0) return { outputs, ran, queueMs: 0, computeMs: 0 };
+    if (missing.length === 0) return { outputs, ran, queueMs: 0, computeMs: 0, batchSize: 0 };
     this.countersOf(version).misses += missing.length;
     const rowsToRun = missing.map((key) => places.get(key)!);
     const { output, ...times } = await this.past({ ...call, input: inputOfRows(input, rowsToRun) });

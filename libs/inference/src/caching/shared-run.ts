@@ -12,6 +12,7 @@ export interface RunResult {
   readonly ran: ReadonlySet<string>;
   readonly queueMs: number;
   readonly computeMs: number;
+  readonly batchSize: number;
 }
 
 /** How a run ended. `isLeadersOwn`: for a reason that says nothing about the calls that joined it. */

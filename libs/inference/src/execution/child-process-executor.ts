@@ -37,6 +37,7 @@ export class ChildProcessExecutor extends Executor {
   private readonly dispatcher: BatchDispatcher;
   private readonly concurrency: number;
   private readonly report: (version: ModelVersion, report: VersionReport) => void;
+  private readonly onCrash: NonNullable<ChildProcessExecutorOptions['onCrash']>;
   private readonly versions = new Map<string, ModelVersion>();
   private closing: Promise<void> | undefined;
   private pumping = false;
@@ -44,13 +45,14 @@ export class ChildProcessExecutor extends Executor {
 
   constructor(options: ChildProcessExecutorOptions) {
     super();
-    const { clock = new SystemClock(), report = () => {}, log = () => {} } = options;
+    const { clock = new SystemClock(), report = () => {}, onCrash = () => {}, log = () => {} } = options;
     const timings = { ...EXECUTOR_TIMINGS, ...options.timings };
     const start = starter(options, { clock, log });
     const budgetBytes = options.memoryBudgetBytes ?? Math.floor(memoryLimitBytes() * BUDGET_SHARE);
     const processLimitBytes = options.processLimitBytes ?? budgetBytes + PROCESS_OVERHEAD_BYTES;
     this.clock = clock;
     this.report = report;
+    this.onCrash = onCrash;
     this.concurrency = options.concurrency ?? cpuQuota();
     this.breaker = new CrashBreaker(timings);
     this.pool = new SlotPool({
@@ -154,6 +156,7 @@ export class ChildProcessExecutor extends Executor {
   }
 
   private onDeath(slot: Slot, cause: DeathCause, doing: string | undefined): void {
+    if (cause !== 'replaced') this.onCrash({ cause, doing });
     if (doing !== undefined && cause !== 'replaced' && this.breaker.died(doing, this.clock.monotonicMs())) {
       this.giveUp(doing);
     }

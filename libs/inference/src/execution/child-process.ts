@@ -65,14 +65,10 @@ export function defaultEntryPath(): string {
  * reads its own code and the models, writes nothing and starts nothing.
  */
 export function startChild(options: ChildOptions, events: ChildEvents): ExecutorChild {
-  const child = spawn(process.execPath, [...flags(options), options.entryPath, String(process.pid)], {
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    env: environmentOf(options.environment),
-  });
-  const channel = new FrameChannel(child.stdio[3] as unknown as Duplex, {
-    onFrame: events.onFrame,
-    onEnd: events.onBroken,
-  });
+  const child = spawnChild(options);
+  const stream = child?.stdio?.[3];
+  if (!child || !stream) return neverStarted(child, events);
+  const channel = new FrameChannel(stream as unknown as Duplex, { onFrame: events.onFrame, onEnd: events.onBroken });
   readOutput(child, new LineReader(options.onLine, options.clock));
   onceGone(child, events.onExit);
   preferAsVictim(child.pid);
@@ -82,6 +78,24 @@ export function startChild(options: ChildOptions, events: ChildEvents): Executor
     end: () => channel.end(),
     kill: () => void child.kill('SIGKILL'),
   };
+}
+
+function spawnChild(options: ChildOptions): ChildProcess | undefined {
+  try {
+    return spawn(process.execPath, [...flags(options), options.entryPath, String(process.pid)], {
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      env: environmentOf(options.environment),
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** Without file descriptors or memory left, `spawn` throws or gives a child without streams. It counts as one that died. */
+function neverStarted(child: ChildProcess | undefined, events: ChildEvents): ExecutorChild {
+  child?.on('error', () => {});
+  setImmediate(() => events.onExit(null));
+  return { pid: undefined, send: () => {}, end: () => {}, kill: () => {} };
 }
 
 function flags({ entryPath, modelDirectory }: ChildOptions): string[] {

@@ -72,6 +72,8 @@ export interface ChildProcessExecutorOptions {
   readonly clock?: Clock;
   /** Takes each change of a version's state. Default: nobody is told. */
   readonly report?: (version: ModelVersion, report: VersionReport) => void;
+  /** Told of each process that ended unasked, or had to be killed; `doing` is the key of the version that it ran or loaded. */
+  readonly onCrash?: (crash: { readonly cause: string; readonly doing: string | undefined }) => void;
   /** Takes lines for the debug log: what processes wrote, and why they were replaced. They may hold paths. */
   readonly log?: (line: string) => void;
 }

@@ -37,6 +37,8 @@ export interface QueuedCall {
   readonly running: Set<RunningBatch>;
   startedAtMs: number | undefined;
   computeMs: number;
+  /** Rows of the largest batch that rows of it were in. */
+  largestBatch: number;
   settled: boolean;
 }
 

@@ -2,7 +2,7 @@ import { tensorOf } from '@app/core';
 import type { TaskInput } from '../tasks/task';
 import { DEFAULT_MANIFEST, type Manifest, type ModelVersion } from '@app/model-registry';
 import { FakeExecutor, ManualClock, aModelVersion } from '@app/testing';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { ModelScheduler, type ScheduledCall, type SchedulerOptions } from './model-scheduler';
 
 const version = versionOf('iris');
@@ -49,14 +49,18 @@ describe(ModelScheduler.name, () => {
   it('brings a call to the executor and gives its output back', async () => {
     const { scheduler } = buildScheduler();
     const call = aCall([1, 2]);
-    await expect(scheduler.submit(call)).resolves.toMatchObject({ output: { y: call.input.tensors.x }, queueMs: 0 });
+    await expect(scheduler.submit(call)).resolves.toMatchObject({
+      output: { y: call.input.tensors.x },
+      queueMs: 0,
+      batchSize: call.input.rows,
+    });
     expect(scheduler.rowsOf(version)).toBe(0);
   });
 
   it('cuts a large call into pieces and joins their outputs in order', async () => {
     const { scheduler, executor } = buildScheduler();
     const call = aCall([1, 2, 3, 4, 5], { of: versionOf('iris', { maxRows: 2 }) });
-    await expect(scheduler.submit(call)).resolves.toMatchObject({ output: { y: call.input.tensors.x } });
+    await expect(scheduler.submit(call)).resolves.toMatchObject({ output: { y: call.input.tensors.x }, batchSize: 2 });
     expect(executor.batches.map((batch) => batch.calls[0]?.rows)).toEqual([2, 2, 1]);
   });
 

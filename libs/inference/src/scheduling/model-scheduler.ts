@@ -8,6 +8,7 @@ import { type CallQueue, type Piece, type QueuedCall, type RunningBatch, mayReru
 import { joinPieces } from './pieces';
 import { type RunShape, runShapeOf } from './run-shape';
 import { VersionLoad, type VersionStatistics } from './version-load';
+import { clientClosed } from './within-deadline';
 
 /** One call for one version, with its input already made tensors. */
 export interface ScheduledCall {
@@ -25,6 +26,14 @@ export interface ScheduledResult {
   readonly queueMs: number;
   /** Inside executors, summed over the batches that its rows were in. */
   readonly computeMs: number;
+  /** Rows of the largest batch that rows of it were in. */
+  readonly batchSize: number;
+}
+
+/** What one batch says of every piece in it. */
+interface RunTotals {
+  readonly computeMs: number;
+  readonly batchRows: number;
 }
 
 /** Bounds of the work that may wait. */
@@ -67,7 +76,7 @@ export class ModelScheduler {
   /** Throws overloaded, deadline_exceeded, client_closed, and what `Executor.run` throws. */
   submit(call: ScheduledCall): Promise<ScheduledResult> {
     return new Promise((resolve, reject) => {
-      if (call.context.signal.aborted) return reject(leftError());
+      if (call.context.signal.aborted) return reject(clientClosed());
       const load = this.loadOf(call.version);
       const shape = runShapeOf(call.version, call.input, load.tokenLength.bytesPerToken);
       const queue = load.queue(call.priority ?? 'online', shape.key);
@@ -76,7 +85,7 @@ export class ModelScheduler {
       this.enter({
         ...{ call, shape, queue, resolve, reject, submittedAtMs: this.clock.monotonicMs() },
         ...{ rowsTaken: 0, rowsDone: 0, outputs: new Map(), running: new Set() },
-        ...{ startedAtMs: undefined, computeMs: 0, settled: false },
+        ...{ startedAtMs: undefined, computeMs: 0, largestBatch: 0, settled: false },
       });
     });
   }
@@ -142,7 +151,7 @@ export class ModelScheduler {
     );
     queued.onLeave = () => {
       load.counts.cancelled += 1;
-      this.settle(queued, leftError());
+      this.settle(queued, clientClosed());
     };
     context.signal.addEventListener('abort', queued.onLeave, { once: true });
     if (load.verdict === undefined) this.bringIn(load);
@@ -277,10 +286,10 @@ export class ModelScheduler {
     // The process first, then the answers: it would idle meanwhile.
     this.pump();
     const computeMs = result.inputMs + result.inferMs + result.outputMs;
-    batch.pieces.forEach((piece, at) => this.take(piece, result.outputs[at], computeMs));
+    batch.pieces.forEach((piece, at) => this.take(piece, result.outputs[at], { computeMs, batchRows: rows }));
   }
 
-  private take({ owner, from, input }: Piece, output: TaskOutput, computeMs: number): void {
+  private take({ owner, from, input }: Piece, output: TaskOutput, { computeMs, batchRows }: RunTotals): void {
     if (owner.settled) return;
     if (owner.call.version.text) {
       owner.queue.load.tokenLength.observe(input, taskOf(owner.call.version.task).usage(output)?.tokens ?? 0);
@@ -288,6 +297,7 @@ export class ModelScheduler {
     owner.outputs.set(from, output);
     owner.rowsDone += input.rows;
     owner.computeMs += computeMs;
+    owner.largestBatch = Math.max(owner.largestBatch, batchRows);
     if (owner.rowsDone === owner.call.input.rows) this.settle(owner, undefined);
   }
 
@@ -332,10 +342,10 @@ export class ModelScheduler {
   }
 
   private answer(queued: QueuedCall): void {
-    const { outputs, submittedAtMs, startedAtMs = submittedAtMs, computeMs } = queued;
+    const { outputs, submittedAtMs, startedAtMs = submittedAtMs, computeMs, largestBatch: batchSize } = queued;
     try {
       const inOrder = [...outputs].sort(([a], [b]) => a - b).map(([, output]) => output);
-      queued.resolve({ output: joinPieces(inOrder), queueMs: startedAtMs - submittedAtMs, computeMs });
+      queued.resolve({ output: joinPieces(inOrder), queueMs: startedAtMs - submittedAtMs, computeMs, batchSize });
     } catch (error) {
       queued.reject(error);
     }
@@ -353,10 +363,6 @@ export class ModelScheduler {
     for (const batch of running) if (batch.pieces.every(({ owner }) => owner.settled)) batch.abandon.abort();
     if (this.calls === 0) this.idle.splice(0).forEach((resolve) => resolve());
   }
-}
-
-function leftError(): QuaysideError {
-  return new QuaysideError('client_closed', 'The client left before the answer.');
 }
 
 function deadlineError(version: ModelVersion, stage: 'queued' | 'executing'): QuaysideError {

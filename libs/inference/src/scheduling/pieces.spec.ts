@@ -1,5 +1,5 @@
 import { tensorOf } from '@app/core';
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import type { TaskInput } from '../tasks/task';
 import { joinPieces, rowsOfCall } from './pieces';
 

@@ -1,4 +1,4 @@
-import { type NamedTensors, concatRows, sliceRows } from '@app/core';
+import { concatRows, mapTensors, sliceRows } from '@app/core';
 import type { TaskInput, TaskOutput } from '../tasks/task';
 
 /** Some rows of a call, as a call of their own; all of them are the call itself. */
@@ -12,11 +12,4 @@ export function joinPieces(outputs: readonly TaskOutput[]): TaskOutput {
   const [first] = outputs;
   if (outputs.length === 1) return first;
   return mapTensors(first, (_, name) => concatRows(outputs.map((output) => output[name])));
-}
-
-function mapTensors(
-  tensors: NamedTensors,
-  map: (tensor: NamedTensors[string], name: string) => NamedTensors[string],
-): NamedTensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor, name)]));
 }

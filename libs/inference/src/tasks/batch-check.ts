@@ -1,6 +1,4 @@
-import { isQuaysideError } from '@app/core';
-import type { Tensor } from '@app/core';
-import { floatsOf, isFloat } from './floats';
+import { type Tensor, floatsOf, isFloat, isQuaysideError } from '@app/core';
 import type { OpenModel, TaskInput, TaskOutput } from './task';
 
 /** Whether rows of several calls may run together, and why. */

@@ -1,5 +1,4 @@
-import { QuaysideError, sliceRows } from '@app/core';
-import type { Dimension, Signature, Tensor, TensorSpec } from '@app/core';
+import { type Dimension, QuaysideError, type Signature, type Tensor, type TensorSpec, sliceRows } from '@app/core';
 
 /**
  * How the rows of a request lie in a model's tensors.

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
-import { bestOf, classScores } from './class-scores';
-import type { ScoreRules } from './class-scores';
+import { type ScoreRules, bestOf, classScores } from './class-scores';
 
 const SOFTMAX: ScoreRules = { activation: 'softmax', probabilities: false, temperature: 1 };
 const logit = fc.double({ min: -1e30, max: 1e30, noNaN: true });

@@ -1,16 +1,15 @@
 import { tensorOf, viewOf } from '@app/core';
-import { DEFAULT_MANIFEST } from '@app/model-registry';
-import type { Manifest, ModelVersion } from '@app/model-registry';
+import { DEFAULT_MANIFEST, type Manifest, type ModelVersion } from '@app/model-registry';
 import {
-  TINY_MAX_TOKENS,
-  aModelVersion,
-  temporaryDirectory,
-  tiny,
-  writeModel,
   ScriptedSession,
   TEXT_INPUTS,
+  TINY_MAX_TOKENS,
   tensorSpec as spec,
+  temporaryDirectory,
   textSession,
+  tiny,
+  versionIn,
+  writeModel,
 } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
 import fc from 'fast-check';
@@ -20,12 +19,9 @@ import type { PredictInput, PredictOptions } from './task';
 let version: ModelVersion;
 
 beforeAll(async () => {
-  const directory = await writeModel(await temporaryDirectory(), { name: 'embedder', model: tiny.embedderTiny() });
-  const [tokenizer, tokenizerConfig] = [`${directory}/tokenizer.json`, `${directory}/tokenizer_config.json`];
-  const files = { directory, onnx: `${directory}/model.onnx`, tokenizer, tokenizerConfig, all: [] };
+  const folder = await writeModel(await temporaryDirectory(), { name: 'embedder', model: tiny.embedderTiny() });
   const text = { maxTokens: TINY_MAX_TOKENS, classes: [], multiLabel: false };
-  const signature = tokenVectors().signature;
-  version = aModelVersion({ model: 'embedder', task: 'embedding', text, files, signature });
+  version = versionIn(folder, { task: 'embedding', text, signature: tokenVectors().signature });
 });
 
 /** A token's vector is its id, its square and 1; `[CLS]` is 2 and `[SEP]` 3. */

@@ -1,17 +1,14 @@
-import { QuaysideError, encodeNested, tensorOf } from '@app/core';
-import type { NamedTensors, Signature, TensorSpec } from '@app/core';
+import { type NamedTensors, QuaysideError, type Signature, type TensorSpec, encodeNested, tensorOf } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { rowOf } from './batch-layout';
-import { document, listOf, objectOf } from './json-schema';
-import type { Schema } from './json-schema';
+import { type Schema, document, listOf, objectOf } from './json-schema';
 import { optionsSchema, readOptions, unsupportedOption } from './options';
 import { firstOf, meanOf, unitOf } from './pooling';
 import { presentTensors } from './raw-tensors';
 import { checkOutputs } from './refusals';
 import type { EngineSession, Task, TaskInput } from './task';
 import { isOneText, readTexts, textSchemas } from './text-input';
-import { TextModel, floatOutput, unfit, usageOf } from './text-model';
-import type { TextDecoder, TextRow } from './text-model';
+import { type TextDecoder, TextModel, type TextRow, floatOutput, unfit, usageOf } from './text-model';
 
 const OPTIONS = ['normalize', 'dimensions', 'truncate', 'int64', 'nonfinite'] as const;
 const DEFAULTS = { normalize: true, truncate: true };

@@ -1,6 +1,13 @@
-import type { DecodeOptions, Dimension, Dtype, JsonValue, Signature, TensorSpec } from '@app/core';
+import {
+  type DecodeOptions,
+  type Dimension,
+  type Dtype,
+  type JsonValue,
+  type Signature,
+  type TensorSpec,
+  isFloat,
+} from '@app/core';
 import { batchLayoutOf } from './batch-layout';
-import { isFloat } from './floats';
 
 /** A JSON Schema (draft 2020-12), or a part of one. */
 export type Schema = { readonly [key: string]: JsonValue };

@@ -1,6 +1,5 @@
 import Ajv from 'ajv/dist/2020';
-import { optionsSchema, readOptions } from './options';
-import type { OptionName } from './options';
+import { type OptionName, optionsSchema, readOptions } from './options';
 
 const SAMPLES: Readonly<Record<OptionName, { readonly good: readonly unknown[]; readonly bad: readonly unknown[] }>> = {
   top_k: { good: [1, 100], bad: [0, 101, 1.5, '1', true] },

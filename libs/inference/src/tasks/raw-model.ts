@@ -1,8 +1,15 @@
-import { concatRows, elementCount, sliceRows, tensorOf } from '@app/core';
-import type { NamedTensors, Tensor, TensorSpec } from '@app/core';
-import { batchLayoutOf, checkOutputRows } from './batch-layout';
-import type { BatchLayout } from './batch-layout';
-import { isFloat } from './floats';
+import {
+  type NamedTensors,
+  type Tensor,
+  type TensorSpec,
+  concatRows,
+  elementCount,
+  isFloat,
+  mapTensors,
+  sliceRows,
+  tensorOf,
+} from '@app/core';
+import { type BatchLayout, batchLayoutOf, checkOutputRows } from './batch-layout';
 import { Stopwatch } from './stopwatch';
 import type { EngineSession, Executed, OpenModel, TaskInput, TaskOutput } from './task';
 
@@ -95,10 +102,6 @@ function joined(results: readonly NamedTensors[]): NamedTensors {
     results.forEach((result) => checkOutputRows(name, result[name], 1));
     return concatRows(results.map((result) => result[name]));
   });
-}
-
-function mapTensors(tensors: NamedTensors, map: (tensor: Tensor, name: string) => Tensor): NamedTensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor, name)]));
 }
 
 /** Zero is a valid index, count and category of nearly every model; a mask of zeros would hide all there is. */

@@ -1,5 +1,16 @@
-import { decodeElements, decodeNested, encodeNested, nestingDepth, ownValue } from '@app/core';
-import type { DecodeOptions, JsonRecord, JsonValue, NamedTensors, Signature, TensorSpec } from '@app/core';
+import {
+  type DecodeOptions,
+  type JsonRecord,
+  type JsonValue,
+  type NamedTensors,
+  type Signature,
+  type TensorSpec,
+  decodeElements,
+  decodeNested,
+  encodeNested,
+  nestingDepth,
+  ownValue,
+} from '@app/core';
 import type { Manifest } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layout';
 import { checkFields, checkOutputs, checkRowCount, invalidInput } from './refusals';

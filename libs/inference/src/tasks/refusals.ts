@@ -1,14 +1,4 @@
-import { QuaysideError } from '@app/core';
-import type { ErrorCode, JsonRecord } from '@app/core';
-
-/** What is wrong with one field of a request. */
-export interface Refusal {
-  /** Path in the request, such as `rows[2].amount` or `inputs.x`. */
-  readonly field: string;
-  /** What is wrong, in lower_snake. */
-  readonly code: string;
-  readonly message: string;
-}
+import { type ErrorCode, type ErrorDetail, type JsonRecord, QuaysideError } from '@app/core';
 
 /** Most rows of one call. */
 export const MAX_ROWS = 2048;
@@ -20,8 +10,8 @@ const MAX_NAME_SHOWN = 40;
 const MAX_DETAILS = 10;
 
 /** The refusal of a value or a field that the model does not take. */
-export function invalidInput(refusal: Refusal): QuaysideError {
-  return refuse('invalid_input', refusal);
+export function invalidInput(detail: ErrorDetail): QuaysideError {
+  return refuse('invalid_input', detail);
 }
 
 /** Throws invalid_request for a call without rows, or with more than `most`; `field` is where they stand. */
@@ -45,19 +35,19 @@ export function checkFields(record: JsonRecord, { takes, optional = [], path }: 
   const unknown = Object.keys(record).filter((name) => !takes.includes(name));
   const missing = takes.filter((name) => !Object.hasOwn(record, name) && !optional.includes(name));
   if (unknown.length === 0 && missing.length === 0) return;
-  const refusals = [
+  const details = [
     ...unknown.map((name) => unknownField(name.slice(0, MAX_NAME_SHOWN), takes, path)),
     ...missing.map((name) => missingField(`${path}.${name}`)),
   ];
-  throw refuse('invalid_input', ...refusals);
+  throw refuse('invalid_input', ...details);
 }
 
-function unknownField(name: string, takes: readonly string[], path: string): Refusal {
+function unknownField(name: string, takes: readonly string[], path: string): ErrorDetail {
   const message = `The model has no field "${name}". It takes ${someOf(takes)}.`;
   return { field: `${path}.${name}`, code: 'unknown_field', message };
 }
 
-function missingField(field: string): Refusal {
+function missingField(field: string): ErrorDetail {
   return { field, code: 'missing_input', message: `${field} is missing; send a value.` };
 }
 
@@ -81,7 +71,7 @@ function someOf(names: readonly string[]): string {
   return names.length > 5 ? `${shown.join(', ')} and ${names.length - 5} more` : shown.join(', ');
 }
 
-function refuse(code: ErrorCode, ...refusals: readonly Refusal[]): QuaysideError {
-  const others = refusals.length > 1 ? ` (and ${refusals.length - 1} more)` : '';
-  return new QuaysideError(code, `${refusals[0].message}${others}`, { details: refusals.slice(0, MAX_DETAILS) });
+function refuse(code: ErrorCode, ...details: readonly ErrorDetail[]): QuaysideError {
+  const others = details.length > 1 ? ` (and ${details.length - 1} more)` : '';
+  return new QuaysideError(code, `${details[0].message}${others}`, { details: details.slice(0, MAX_DETAILS) });
 }

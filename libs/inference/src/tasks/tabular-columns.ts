@@ -1,5 +1,4 @@
-import { QuaysideError } from '@app/core';
-import type { DecodeOptions, JsonRecord, Signature, TensorSpec } from '@app/core';
+import { type DecodeOptions, type JsonRecord, QuaysideError, type Signature, type TensorSpec } from '@app/core';
 import type { ColumnSettings, InputOptions, ModelVersion } from '@app/model-registry';
 import { ownOptions } from './raw-tensors';
 

@@ -1,8 +1,14 @@
-import { encodeNested } from '@app/core';
-import type { EncodeOptions, JsonValue, Signature, Tensor, TensorSpec } from '@app/core';
-import { floatsOf, isFloat } from './floats';
-import { elementOf, listOf, nestedOf, objectOf } from './json-schema';
-import type { Schema } from './json-schema';
+import {
+  type EncodeOptions,
+  type JsonValue,
+  type Signature,
+  type Tensor,
+  type TensorSpec,
+  encodeNested,
+  floatsOf,
+  isFloat,
+} from '@app/core';
+import { type Schema, elementOf, listOf, nestedOf, objectOf } from './json-schema';
 
 /** What a model's outputs mean: a classifier has a label or probabilities or both, any other model a value. */
 export interface TabularOutputs {

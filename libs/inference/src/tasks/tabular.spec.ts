@@ -1,8 +1,6 @@
-import { tensorOf, textsOf, viewOf } from '@app/core';
-import type { NamedTensors, QuaysideError, Signature } from '@app/core';
-import { DEFAULT_MANIFEST } from '@app/model-registry';
-import type { ColumnSettings, ModelVersion } from '@app/model-registry';
-import { aModelVersion, ScriptedSession, tensorSpec as spec } from '@app/testing';
+import { type NamedTensors, type QuaysideError, type Signature, tensorOf, textsOf, viewOf } from '@app/core';
+import { type ColumnSettings, DEFAULT_MANIFEST, type ModelVersion } from '@app/model-registry';
+import { ScriptedSession, aModelVersion, tensorSpec as spec } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
 import { tabular } from './tabular';
 import type { PredictInput, PredictOptions } from './task';

@@ -1,17 +1,13 @@
-import { decodeElements } from '@app/core';
-import type { JsonRecord, JsonValue, Tensor, TensorSpec } from '@app/core';
+import { type JsonRecord, type JsonValue, type Tensor, type TensorSpec, decodeElements } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf } from './batch-layout';
-import { document, elementExample, elementOf, objectOf, tensorsFormSchemas } from './json-schema';
-import type { Schema } from './json-schema';
+import { type Schema, document, elementExample, elementOf, objectOf, tensorsFormSchemas } from './json-schema';
 import { optionsSchema, readOptions } from './options';
 import { RawModel } from './raw-model';
 import { leavesOutRows, prepareTensors, presentTensors } from './raw-tensors';
 import { checkFields, checkRowCount } from './refusals';
-import { columnsOf, valuesOf } from './tabular-columns';
-import type { Column, ColumnsOfInput } from './tabular-columns';
-import { answerSchema, readOutputs, rowAnswer } from './tabular-outputs';
-import type { RowTensors } from './tabular-outputs';
+import { type Column, type ColumnsOfInput, columnsOf, valuesOf } from './tabular-columns';
+import { type RowTensors, answerSchema, readOutputs, rowAnswer } from './tabular-outputs';
 import type { PredictOptions, Task, TaskInput, TaskOutput } from './task';
 
 const OPTIONS = ['int64', 'nonfinite'] as const;

@@ -1,8 +1,6 @@
-import { sliceRows, tensorOf, viewOf } from '@app/core';
-import type { NamedTensors, Signature, TensorSpec } from '@app/core';
-import { DEFAULT_MANIFEST } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
-import { aModelVersion, ScriptedSession, tensorSpec as spec } from '@app/testing';
+import { type NamedTensors, type Signature, type TensorSpec, sliceRows, tensorOf, viewOf } from '@app/core';
+import { DEFAULT_MANIFEST, type ModelVersion } from '@app/model-registry';
+import { ScriptedSession, aModelVersion, tensorSpec as spec } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
 import fc from 'fast-check';
 import type { PredictInput, PredictOptions } from './task';

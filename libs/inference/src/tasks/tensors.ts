@@ -1,5 +1,13 @@
-import { decodeElements, encodeNested, ownValue } from '@app/core';
-import type { JsonRecord, JsonValue, Signature, Tensor, TensorSpec } from '@app/core';
+import {
+  type JsonRecord,
+  type JsonValue,
+  type Signature,
+  type Tensor,
+  type TensorSpec,
+  decodeElements,
+  encodeNested,
+  ownValue,
+} from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows, rowOf, rowShapeOf } from './batch-layout';
 import { document, exampleOf, objectOf, tensorSchemas, tensorsFormSchemas } from './json-schema';

@@ -1,16 +1,15 @@
 import { viewOf } from '@app/core';
-import { DEFAULT_MANIFEST } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { DEFAULT_MANIFEST, type ModelVersion } from '@app/model-registry';
 import {
-  TINY_MAX_TOKENS,
-  aModelVersion,
-  temporaryDirectory,
-  tiny,
-  writeModel,
   ScriptedSession,
   TEXT_INPUTS,
+  TINY_MAX_TOKENS,
   tensorSpec as spec,
+  temporaryDirectory,
   textSession,
+  tiny,
+  versionIn,
+  writeModel,
 } from '@app/testing';
 import Ajv from 'ajv/dist/2020';
 import fc from 'fast-check';
@@ -23,10 +22,8 @@ const TEXT = { maxTokens: TINY_MAX_TOKENS, classes: CLASSES, multiLabel: false }
 let version: ModelVersion;
 
 beforeAll(async () => {
-  const directory = await writeModel(await temporaryDirectory(), { name: 'sentiment', model: tiny.classifierTiny() });
-  const [tokenizer, tokenizerConfig] = [`${directory}/tokenizer.json`, `${directory}/tokenizer_config.json`];
-  const files = { directory, onnx: `${directory}/model.onnx`, tokenizer, tokenizerConfig, all: [] };
-  version = aModelVersion({ model: 'sentiment', task: 'text-classification', text: TEXT, files });
+  const folder = await writeModel(await temporaryDirectory(), { name: 'sentiment', model: tiny.classifierTiny() });
+  version = versionIn(folder, { task: 'text-classification', text: TEXT });
 });
 
 /** Logits that tell a row's own tokens: their sum, a half, their number. */

@@ -1,17 +1,13 @@
-import { QuaysideError, tensorOf, viewOf } from '@app/core';
-import type { JsonValue, NamedTensors } from '@app/core';
+import { type JsonValue, type NamedTensors, QuaysideError, tensorOf, viewOf } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
-import { bestOf, classScores } from './class-scores';
-import type { ScoreRules } from './class-scores';
-import { document, listOf, objectOf } from './json-schema';
-import type { Schema } from './json-schema';
+import { type ScoreRules, bestOf, classScores } from './class-scores';
+import { type Schema, document, listOf, objectOf } from './json-schema';
 import { optionsSchema, readOptions } from './options';
 import { presentTensors } from './raw-tensors';
 import { checkOutputs } from './refusals';
 import type { EngineSession, Task, TaskInput, TaskOutput } from './task';
 import { isOneText, readTexts, textSchemas } from './text-input';
-import { TextModel, floatOutput, unfit, usageOf } from './text-model';
-import type { TextDecoder } from './text-model';
+import { type TextDecoder, TextModel, floatOutput, unfit, usageOf } from './text-model';
 
 const OPTIONS = ['top_k', 'temperature', 'truncate', 'int64', 'nonfinite'] as const;
 const DEFAULTS = { top_k: 5, temperature: 0.7, truncate: true };

@@ -1,7 +1,5 @@
-import { codePointLength, decodeElements, ownValue } from '@app/core';
-import type { Tensor } from '@app/core';
-import { document, listOf, objectOf } from './json-schema';
-import type { Schema } from './json-schema';
+import { type Tensor, codePointLength, decodeElements, ownValue } from '@app/core';
+import { type Schema, document, listOf, objectOf } from './json-schema';
 import { MAX_ROWS, checkFields, checkRowCount, invalidInput } from './refusals';
 import type { PredictInput } from './task';
 

@@ -1,14 +1,21 @@
-import { QuaysideError, tensorOf, textsOf, viewOf } from '@app/core';
-import type { NamedTensors, Signature, Tensor, TensorSpec } from '@app/core';
+import {
+  type NamedTensors,
+  QuaysideError,
+  type Signature,
+  type Tensor,
+  type TensorSpec,
+  floatsOf,
+  isFloat,
+  tensorOf,
+  textsOf,
+  viewOf,
+} from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows } from './batch-layout';
 import { Stopwatch } from './stopwatch';
 import type { EngineSession, Executed, OpenModel, TaskInput, Usage } from './task';
-import { floatsOf, isFloat } from './floats';
-import { feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
-import type { SequenceLimits, TextGroup } from './text-runs';
-import { Tokenizer } from './tokenizer';
-import type { Encoding } from './tokenizer';
+import { type SequenceLimits, type TextGroup, feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
+import { type Encoding, Tokenizer } from './tokenizer';
 
 /** One row of what a run gave. */
 export interface TextRow {

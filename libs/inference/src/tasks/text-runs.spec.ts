@@ -1,8 +1,7 @@
 import { viewOf } from '@app/core';
-import { tensorSpec as spec, TEXT_INPUTS } from '@app/testing';
+import { TEXT_INPUTS, tensorSpec as spec } from '@app/testing';
 import fc from 'fast-check';
-import { feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
-import type { SequenceLimits } from './text-runs';
+import { type SequenceLimits, feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
 import type { Encoding, TokenizerSettings } from './tokenizer';
 
 const LIMITS: SequenceLimits = { maxRows: Infinity, maxTokens: 256, fixedLength: undefined };

@@ -1,5 +1,4 @@
-import { tensorOf } from '@app/core';
-import type { NamedTensors, Tensor, TensorSpec } from '@app/core';
+import { type NamedTensors, type Tensor, type TensorSpec, tensorOf } from '@app/core';
 import type { Encoding, TokenizerSettings } from './tokenizer';
 
 /**
