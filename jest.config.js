@@ -17,7 +17,7 @@ module.exports = {
   showSeed: true,
   maxWorkers: 2,
   // A deadline for tests that hang, not an expectation: on a busy machine everything takes longer.
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',

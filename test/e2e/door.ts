@@ -13,6 +13,7 @@ import {
 import type { LoggerService } from '@nestjs/common';
 import { AppModule } from '../../apps/api/src/app.module';
 import { appParts } from '../../apps/api/src/bootstrap';
+import { folderRead } from '../folder-read';
 import { ApiContract } from './api-contract';
 
 /** The models that the default install serves. */
@@ -111,6 +112,7 @@ export class Door extends ApiClient implements AsyncDisposable {
       ...(override && { override }),
     });
     const door = new Door(server);
+    await folderRead(server.app);
     if (waits) await server.app.get(Readiness).whenReady();
     return door;
   }

@@ -12,6 +12,7 @@ import { ModelRegistryModule } from '@app/model-registry';
 import { type TestApp, createTestApp, temporaryDirectory } from '@app/testing';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ENTRY } from './execution-harness';
+import { folderRead } from '../folder-read';
 
 @Global()
 @Module({
@@ -50,7 +51,9 @@ export class Predictions implements AsyncDisposable {
 
   /** Reads the folder once, at the start. */
   static async over(models: string): Promise<Predictions> {
-    return new Predictions(await createTestApp(PredictionsModule.over(models, await temporaryDirectory())));
+    const app = await createTestApp(PredictionsModule.over(models, await temporaryDirectory()));
+    await folderRead(app.app);
+    return new Predictions(app);
   }
 
   predict(model: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {

@@ -1,8 +1,8 @@
-const DEADLINE_MS = 15_000;
+const DEADLINE_MS = 60_000;
 const PAUSE_MS = 10;
 
 /**
- * Calls `check` until it neither throws nor gives `false`, and resolves with what it gave. After 15 s it throws the last
+ * Calls `check` until it neither throws nor gives `false`, and resolves with what it gave. After a minute it throws the last
  * failure. It is the one place where a test waits for time; where there is an event or a promise, wait for that instead.
  */
 export async function eventually<T>(check: () => T | Promise<T>): Promise<Exclude<T, false>> {
