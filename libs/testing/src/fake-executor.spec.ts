@@ -34,7 +34,7 @@ describe(FakeExecutor.name, () => {
   });
 
   it('tells when batches have begun, and keeps a record of them', async () => {
-    const executor = new FakeExecutor().hang();
+    const executor = new FakeExecutor(2).hang();
     const runs = [executor.run(batch(1)), executor.run(batch(2))];
     await executor.hasStarted(2);
     expect(executor.batches.map(({ calls }) => calls.length)).toEqual([1, 1]);
