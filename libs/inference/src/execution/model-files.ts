@@ -34,23 +34,31 @@ export function assertUnchanged(stamps: FileStamps): void {
 }
 
 function stampOf(path: string): string {
-  try {
+  return readable(() => {
     const { ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
     return `${ino} ${size} ${mtimeNs} ${ctimeNs}`;
-  } catch (cause) {
-    throw new QuaysideError('model_load_failed', 'A file of the version is missing or cannot be read.', { cause });
-  }
+  });
 }
 
 function sha256Of(path: string): string {
-  const hash = createHash('sha256');
-  const file = openSync(path, 'r');
-  try {
-    for (let count = readSync(file, CHUNK); count > 0; count = readSync(file, CHUNK)) {
-      hash.update(CHUNK.subarray(0, count));
+  return readable(() => {
+    const hash = createHash('sha256');
+    const file = openSync(path, 'r');
+    try {
+      for (let count = readSync(file, CHUNK); count > 0; count = readSync(file, CHUNK)) {
+        hash.update(CHUNK.subarray(0, count));
+      }
+    } finally {
+      closeSync(file);
     }
-  } finally {
-    closeSync(file);
+    return hash.digest('hex');
+  });
+}
+
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    throw new QuaysideError('model_load_failed', 'A file of the version is missing or cannot be read.', { cause });
   }
-  return hash.digest('hex');
 }
