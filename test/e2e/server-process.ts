@@ -41,10 +41,15 @@ export class ServerProcess implements AsyncDisposable {
 
   /**
    * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH. It
-   * is one plain process unless `HTTP_PROCESSES` says otherwise.
+   * is one plain process unless `HTTP_PROCESSES` says otherwise, and runs a model for every request, equal ones too, unless
+   * `INFERENCE_CACHE_BYTES` does.
    */
   static start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    return ServerProcess.run([process.execPath, ENTRY], { HTTP_PROCESSES: '0', ...settings });
+    return ServerProcess.run([process.execPath, ENTRY], {
+      HTTP_PROCESSES: '0',
+      INFERENCE_CACHE_BYTES: '0',
+      ...settings,
+    });
   }
 
   /** Starts one as a user does: through npm, which builds first if a source is newer than the last build. */
