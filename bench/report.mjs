@@ -35,7 +35,7 @@ export function markdown({ when, commit, machine, options, samples, skipped }) {
     ...machine.map((line) => `- ${line}`),
     `- ${rounds} rounds of ${seconds} s, sides in turn, after ${warmUp} s of warm-up each; figures are medians of the rounds`,
     ...(options.quick ? ['- **A quick run: it shows that the bench works. Its figures mean nothing.**'] : []),
-    ...skipped.map((line) => `- **Skipped: ${line}**`),
+    ...skipped.map(({ says }) => `- **Skipped: ${says}**`),
     ...[...groupsOf(samples, ({ profile, connections }) => `${profile}|${connections ?? ''}`)].flatMap(section),
     '',
   ].join('\n');
