@@ -225,9 +225,9 @@ describe(`${ModelScheduler.name} and its batches`, () => {
     await begun;
     await executor.hasStarted(3);
     clients[0].abort();
-    expect(executor.batches[2]!.signal.aborted).toBe(false);
+    expect(executor.batches[2].signal.aborted).toBe(false);
     clients[1].abort();
-    expect(executor.batches[2]!.signal.aborted).toBe(true);
+    expect(executor.batches[2].signal.aborted).toBe(true);
     expect((await outcomes).every(({ status }) => status === 'rejected')).toBe(true);
     expect(scheduler.statistics(iris)).toMatchObject({ cancelled: 2, queuedRows: 0 });
     executor.release();
