@@ -56,8 +56,7 @@ export class InferenceModule implements OnModuleInit {
         {
           provide: ModelScheduler,
           inject: [Executor, Clock],
-          useFactory: (executor: Executor, clock: Clock) =>
-            new ModelScheduler(executor, clock, options.scheduler),
+          useFactory: (executor: Executor, clock: Clock) => new ModelScheduler(executor, clock, options.scheduler),
         },
         {
           provide: ResultCache,
