@@ -79,7 +79,7 @@ function verdicts(profile, medians) {
     const beside = against === undefined ? '' : ` × ${LABELS[against]}`;
     const limit = `${sign} ${Number(bound.toFixed(2))}`;
     return [
-      `- ${COLUMNS[figure][0]}: ${value.toFixed(2)}${beside}; target ${limit}: ${met(value) ? 'met' : '**missed**'}`,
+      `- ${COLUMNS[figure][0]}: ${Number(value.toPrecision(3))}${beside}; target ${limit}: ${met(value) ? 'met' : '**missed**'}`,
     ];
   });
   return lines.length === 0 ? [] : ['', ...lines];
