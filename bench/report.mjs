@@ -17,6 +17,7 @@ const COLUMNS = {
   compute: ['in the model p50 ms', 3],
   refused: ['refused', 2],
   refusalP99: ['refusals p99 ms', 1],
+  late: ['given up at the deadline', 2],
   recovery: ['normal again ms', 0],
   failed: ['failed', 0],
   unanswered: ['unanswered', 0],
