@@ -4,7 +4,8 @@ import { FakeExecutor, ManualClock, aModelVersion, echo } from '@app/testing';
 import * as fc from 'fast-check';
 import type { Batch } from '../execution/executor';
 import type { TaskInput } from '../tasks/task';
-import { ModelScheduler, type ScheduledCall, type ScheduledResult } from './model-scheduler';
+import { ModelScheduler } from './model-scheduler';
+import type { ScheduledCall, ScheduledResult } from './scheduled-call';
 
 interface Parts {
   readonly of?: ModelVersion;
