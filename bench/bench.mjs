@@ -1,7 +1,7 @@
 // `npm run bench`: runs the profiles that were named, or all, against the other sides, and writes
 // bench/results/<date>-<commit>.json (every sample) and bench/results/latest.md. docs/benchmarks.md tells how to read it.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,13 +11,12 @@ import { ClosedLoop } from './load/closed-loop.mjs';
 import { HELP, readOptions } from './options.mjs';
 import { ServerProcess } from './processes.mjs';
 import { PROFILES } from './profiles.mjs';
-import { markdown } from './report.mjs';
+import { writeResults } from './results.mjs';
 import { Sides, hasRedis, installPeers, peerVersions } from './sides.mjs';
 
 const PEERS = new Set(['fastapi', 'flask']);
 const BUSY_LOAD = 0.5;
 const root = fileURLToPath(new URL('..', import.meta.url));
-const results = join(root, 'bench/results');
 const tell = (line) => console.error(line);
 
 async function main() {
@@ -29,7 +28,7 @@ async function main() {
   warnOfOthers();
   await buildIfStale({ onBuild: () => tell('Building Quayside ...') });
   const peersMissing = installPeers();
-  const skipped = peersMissing ? [`the peers, since they cannot be installed here. ${peersMissing}`] : [];
+  const skipped = peersMissing ? [{ says: `the peers, since they cannot be installed here. ${peersMissing}` }] : [];
   if (peersMissing) tell(`\n*** SKIPPED: the peers. ${peersMissing}\n`);
   const run = { when: new Date().toISOString(), commit: commit(), machine: machine(peersMissing), options, skipped };
   const scratch = mkdtempSync(join(tmpdir(), 'quayside-bench-'));
@@ -54,26 +53,20 @@ async function measure({ run, names, scratch, mayRun }) {
   const { options, skipped } = run;
   const starter = new Sides({ scratch, options });
   const samples = [];
-  for (const profile of names) {
+  let tables;
+  for (const [index, profile] of names.entries()) {
     const sides = PROFILES[profile].sides.filter(mayRun);
     try {
       samples.push(...(await PROFILES[profile].run({ profile, sides, starter, loop, scratch, options, tell })));
     } catch (error) {
       // A void profile must not cost the others, but never passes unseen.
-      skipped.push(`${profile}, void: ${error.message.split('\n')[0]}`);
+      skipped.push({ profile, says: `${profile}, void: ${error.message.split('\n')[0]}` });
       tell(`\n*** VOID: ${profile}. ${error.stack}\n`);
       process.exitCode = 1;
     }
-    write({ ...run, samples });
+    tables = writeResults({ ...run, profiles: names.slice(0, index + 1), samples });
   }
-  console.log(markdown({ ...run, samples }));
-}
-
-function write(run) {
-  mkdirSync(results, { recursive: true });
-  const json = JSON.stringify(run, (_, value) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value));
-  writeFileSync(join(results, `${run.when.slice(0, 10)}-${run.commit}.json`), `${json}\n`);
-  writeFileSync(join(results, 'latest.md'), markdown(run));
+  console.log(tables);
 }
 
 function isWanted(side, { sides }) {

@@ -17,6 +17,7 @@ const COLUMNS = {
   compute: ['in the model p50 ms', 3],
   refused: ['refused', 2],
   refusalP99: ['refusals p99 ms', 1],
+  late: ['given up at the deadline', 2],
   recovery: ['normal again ms', 0],
   failed: ['failed', 0],
   unanswered: ['unanswered', 0],
@@ -35,7 +36,7 @@ export function markdown({ when, commit, machine, options, samples, skipped }) {
     ...machine.map((line) => `- ${line}`),
     `- ${rounds} rounds of ${seconds} s, sides in turn, after ${warmUp} s of warm-up each; figures are medians of the rounds`,
     ...(options.quick ? ['- **A quick run: it shows that the bench works. Its figures mean nothing.**'] : []),
-    ...skipped.map((line) => `- **Skipped: ${line}**`),
+    ...skipped.map(({ says }) => `- **Skipped: ${says}**`),
     ...[...groupsOf(samples, ({ profile, connections }) => `${profile}|${connections ?? ''}`)].flatMap(section),
     '',
   ].join('\n');
@@ -79,7 +80,7 @@ function verdicts(profile, medians) {
     const beside = against === undefined ? '' : ` × ${LABELS[against]}`;
     const limit = `${sign} ${Number(bound.toFixed(2))}`;
     return [
-      `- ${COLUMNS[figure][0]}: ${value.toFixed(2)}${beside}; target ${limit}: ${met(value) ? 'met' : '**missed**'}`,
+      `- ${COLUMNS[figure][0]}: ${Number(value.toPrecision(3))}${beside}; target ${limit}: ${met(value) ? 'met' : '**missed**'}`,
     ];
   });
   return lines.length === 0 ? [] : ['', ...lines];

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -14,6 +15,11 @@ export class Connection {
     this.#socket.on('data', (chunk) => this.#take(chunk));
     this.#socket.on('error', (error) => this.#fail(error));
     this.#socket.on('close', () => this.#fail(new Error('The server closed the connection.')));
+  }
+
+  /** Resolves when the server has taken the connection. */
+  async opened() {
+    if (this.#socket.connecting) await once(this.#socket, 'connect');
   }
 
   /** False once either side has closed it. */

@@ -11,7 +11,12 @@ const AREAS = [
   ],
   [/node_modules\/(pino[\w-]*|nestjs-pino|sonic-boom|safe-stable-stringify)\//, () => 'pino (log)'],
   [/node_modules\/((?:@[\w-]+\/)?[\w.-]+)\//, (match) => match[1]],
-  [/^node:.*(http|net|stream|timers)/, () => 'node:http, net and streams'],
+  [/^node:.*(http|net|stream|socket)/, () => 'node:http, net and streams'],
+  [/^node:.*(async|promise|task_queues)/, () => 'promises and async context of Node'],
+  [/^node:.*(crypto|random)/, () => 'node:crypto'],
+  [/^node:.*(timer)/, () => 'node:timers'],
+  [/^node:.*(buffer|encoding|string)/, () => 'buffers and texts of Node'],
+  [/^node:.*(abort|event)/, () => 'events and abort signals of Node'],
   [/^node:/, () => 'other of Node'],
 ];
 const ENGINE = {
@@ -21,16 +26,33 @@ const ENGINE = {
   '(root)': 'idle',
 };
 
-/** Self time of a CPU profile by area, in microseconds, the most first. */
-export function selfTimeByArea({ nodes, samples, timeDeltas }) {
-  const areas = new Map(nodes.map(({ id, callFrame }) => [id, areaOf(callFrame)]));
+/** Self time of a CPU profile by area of the code, in microseconds, the most first. */
+export function selfTimeByArea(profile) {
+  return selfTime(profile, areaOf);
+}
+
+/** Self time of a CPU profile by function, in microseconds, the most first. */
+export function selfTimeByFunction(profile) {
+  return selfTime(profile, placeOf);
+}
+
+/** `timeDeltas` are times that passed: on a busy machine they hold what other processes took. */
+function selfTime({ nodes, samples, timeDeltas }, nameOf) {
+  const names = new Map(nodes.map(({ id, callFrame }) => [id, nameOf(callFrame)]));
   const totals = new Map();
   samples.forEach((id, index) => {
-    const area = areas.get(id);
-    totals.set(area, (totals.get(area) ?? 0) + timeDeltas[index]);
+    const name = names.get(id);
+    totals.set(name, (totals.get(name) ?? 0) + timeDeltas[index]);
   });
   totals.delete('idle');
   return [...totals].sort(([, a], [, b]) => b - a);
+}
+
+/** A function with the last two parts of its file's path. */
+function placeOf({ url, functionName, lineNumber }) {
+  if (url === '') return ENGINE[functionName] ?? `${functionName || 'anonymous'} (native)`;
+  const file = url.split('/').slice(-2).join('/');
+  return `${functionName || 'anonymous'} (${file}:${lineNumber + 1})`;
 }
 
 function areaOf({ url, functionName }) {

@@ -2,6 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from './connection.mjs';
 
 const MOST_CONNECTIONS = 4000;
+/** So many seconds' worth of connections stand open before the first request, as clients of a service have them. */
+const PREPARED_SECONDS = 0.1;
 /** As long as Quayside lets a request take that names no deadline. */
 const LAST_ANSWERS_MS = 30_000;
 
@@ -13,6 +15,7 @@ const LAST_ANSWERS_MS = 30_000;
 export async function openLoop({ url, requestAt, perSecond, seconds, lastAnswersMs = LAST_ANSWERS_MS }) {
   const arrivals = arrivalsOf({ perSecond, seconds });
   const clients = new Clients(url);
+  await clients.prepare(Math.ceil(perSecond * PREPARED_SECONDS));
   const answers = [];
   let [sent, failed] = [0, 0];
   const began = performance.now();
@@ -72,6 +75,12 @@ class Clients {
 
   constructor(url) {
     this.#url = url;
+  }
+
+  async prepare(count) {
+    const connections = Array.from({ length: Math.min(count, MOST_CONNECTIONS) }, () => this.#open());
+    await Promise.all(connections.map((connection) => connection.opened()));
+    this.#idle.push(...connections);
   }
 
   async send(request) {

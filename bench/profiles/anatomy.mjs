@@ -4,14 +4,16 @@ import { promisify } from 'node:util';
 import { bodyAt, requestBytes } from '../corpus.mjs';
 import { percentile } from '../figures.mjs';
 import { Connection } from '../load/connection.mjs';
-import { selfTimeByArea } from '../load/cpu-profile.mjs';
+import { selfTimeByArea, selfTimeByFunction } from '../load/cpu-profile.mjs';
 import { Inspector } from '../load/inspector.mjs';
 import { freePort } from '../processes.mjs';
 
 const PARTS = fileURLToPath(new URL('../sides/request-parts.mjs', import.meta.url));
 const REQUEST = { path: '/predict', model: 'banking-intents' };
 const TIMING = /^server-timing: *queue;dur=([\d.]+), *compute;dur=([\d.]+), *total;dur=([\d.]+)/im;
-const LEAST_SHARE = 0.005;
+const MODES = ['live', 'cached'];
+const LEAST_US = 0.5;
+const MOST_FUNCTIONS = 25;
 const run = promisify(execFile);
 
 /** The steps in the order of a request: what each is, and how it was measured. The last is the sum of all. */
@@ -46,7 +48,7 @@ export async function anatomy({ profile, starter, loop, options, tell }) {
   const floor = await measureSide(await starter.start('bare-http', REQUEST), options);
   const steps = stepsOf({ parts, whole, floor }).map((step) => ({ profile, side: 'quayside', round: 1, ...step }));
   const areas = [];
-  for (const mode of ['live', 'cached']) {
+  for (const mode of MODES) {
     tell(`${profile}: CPU profile under load, ${mode}`);
     areas.push(...(await profiled({ mode, starter, loop, options })));
   }
@@ -120,16 +122,17 @@ async function profiled({ mode, starter, loop, options }) {
     const inspector = await Inspector.attach(inspected);
     const { profile, result } = await inspector.profile(() => loop.run({ ...load, seconds: options.seconds }));
     inspector.close();
-    return tableOf(selfTimeByArea(profile), mode, result.requests);
+    return [
+      ...tableOf(selfTimeByArea(profile), mode, result.requests),
+      ...tableOf(selfTimeByFunction(profile).slice(0, MOST_FUNCTIONS), `${mode}, functions`, result.requests),
+    ];
   } finally {
     await side.stop();
   }
 }
 
-function tableOf(areas, part, requests) {
-  const total = areas.reduce((sum, [, us]) => sum + us, 0);
-  const rows = areas.filter(([, us]) => us / total >= LEAST_SHARE);
-  return rows.map(([step, us]) => ({ part, step, us: us / requests, share: us / total }));
+function tableOf(rows, part, requests) {
+  return rows.map(([step, us]) => ({ part, step, us: us / requests })).filter(({ us }) => us >= LEAST_US);
 }
 
 /** The tables of the report. */
@@ -140,13 +143,18 @@ export function renderAnatomy(samples) {
     '| step | what | µs (p50) | how it was measured |',
     '| --- | --- | ---: | --- |',
     ...steps,
-    ...['live', 'cached'].flatMap((mode) => [
+    ...MODES.flatMap((mode) => [
       '',
-      `CPU time of the process that serves HTTP, \`${mode}\`, one process:`,
+      `CPU time of the process that serves HTTP, \`${mode}\`, one process, by area and by function:`,
       '',
-      '| area | µs/request | share |',
-      '| --- | ---: | ---: |',
-      ...of(mode).map(({ step, us, share }) => `| ${step} | ${us.toFixed(1)} | ${(share * 100).toFixed(1)} % |`),
+      ...areaTable('area', of(mode)),
+      '',
+      ...areaTable('function', of(`${mode}, functions`)),
     ]),
   ];
+}
+
+function areaTable(heading, rows) {
+  const lines = rows.map(({ step, us }) => `| ${step} | ${us.toFixed(1)} |`);
+  return [`| ${heading} | µs/request |`, '| --- | ---: |', ...lines];
 }

@@ -5,6 +5,7 @@ import { assertAllAnswered, openLoop } from '../load/open-loop.mjs';
 
 const CAPACITY_CONNECTIONS = 16;
 const REFUSED = new Set([429, 503]);
+const TOO_LATE = 504;
 /** What a client says who has no use for an answer after 200 ms; the rest is for the way. Peers know no deadlines. */
 const DEADLINE = { 'x-request-timeout-ms': '150' };
 const NORMAL_MS = 200;
@@ -74,6 +75,7 @@ export const overload =
 function overloadFigures({ seconds, sent, answers, failed, unanswered }, capacity) {
   const accepted = answers.filter(({ status }) => status === 200);
   const refused = answers.filter(({ status }) => REFUSED.has(status));
+  const late = answers.filter(({ status }) => status === TOO_LATE);
   const inTime = accepted.filter(({ atMs }) => atMs <= seconds * 1000).length;
   const latencies = accepted.map(({ ms }) => ms);
   return {
@@ -86,7 +88,8 @@ function overloadFigures({ seconds, sent, answers, failed, unanswered }, capacit
       refused.map(({ ms }) => ms),
       0.99,
     ),
-    failed: failed + answers.length - accepted.length - refused.length,
+    late: late.length / sent,
+    failed: failed + answers.length - accepted.length - refused.length - late.length,
     unanswered,
     raw: { sent, accepted: accepted.length, refused: refused.length, withoutRetryAfter: withoutRetryAfter(refused) },
   };

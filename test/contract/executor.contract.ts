@@ -143,6 +143,38 @@ export function describeExecutor(name: string, make: () => Promise<ExecutorSubje
       expect(begun()).toBe(2);
     });
 
+    it('fails a batch of several calls, and a suspect, with executor_crashed when their process dies', async () => {
+      const two = [callOf(subject.lastingInput), callOf(subject.lastingInput)];
+      for (const more of [{ calls: two }, { suspect: true }]) {
+        const { done, begun } = await begin(more);
+        subject.crash();
+        await expect(done).rejects.toMatchObject({ code: 'executor_crashed' });
+        expect(begun()).toBe(1);
+      }
+    });
+
+    it('says whether a batch would begin at once, and tells when one may', async () => {
+      const { executor, lasting } = subject;
+      const freed = jest.fn();
+      executor.serve({ onFree: freed, hasWork: () => false });
+      expect(executor.room(lasting)).toBe('absent');
+      await executor.load(lasting);
+      expect(executor.room(lasting)).toBe('free');
+      const { done } = await begin();
+      expect(executor.room(lasting)).toBe('busy');
+      freed.mockClear();
+      subject.finish();
+      await done;
+      expect(freed).toHaveBeenCalled();
+      expect(executor.room(lasting)).toBe('free');
+    });
+
+    it('says of a version that it loaded whether its rows may run together', async () => {
+      const { batching } = await subject.executor.load(subject.identity);
+      expect(batching).toEqual({ batchable: true, reason: expect.any(String) });
+      await expect(subject.executor.load(subject.identity)).resolves.toMatchObject({ batching });
+    });
+
     it('fails a batch with executor_crashed when its second process dies, too', async () => {
       subject.hold();
       let crashes = 0;

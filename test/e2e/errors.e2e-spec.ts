@@ -108,9 +108,10 @@ const REACHED = {
     executor.hang();
     const running = predict(door);
     await executor.hasStarted(1);
-    const waiting = predict(door);
+    // Equal requests would wait for the one that runs, and take no room.
+    const waiting = predict(door, { rows: [{ x: [2] }] });
     const refused = await eventually(async () => {
-      const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });
+      const answer = await predict(door, { rows: [{ x: [3] }] }, { 'X-Request-Timeout-Ms': '50' });
       return answer.status === 503 && answer;
     });
     executor.release();

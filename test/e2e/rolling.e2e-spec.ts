@@ -9,7 +9,7 @@ const LOAD = { path: '/v1/models/adder/predict', body: JSON.stringify({ inputs: 
 
 /** Resolves when so many processes were put in the place of others. One after the other: each has its time. */
 async function rolled(server: ServerProcess, processes: number): Promise<void> {
-  for (let count = 1; count <= processes; count += 1) await server.logged('http_process_ready', count);
+  for (let count = 1; count <= processes; count += 1) await server.logged('http_process_ready', { times: count });
   await server.logged('rolling_restart_complete');
 }
 
@@ -50,7 +50,7 @@ describe('SIGHUP', () => {
     await server.logged('rolling_restart_started');
     server.signal('SIGHUP');
     await rolled(server, 2);
-    await server.logged('rolling_restart_complete', 2);
+    await server.logged('rolling_restart_complete', { times: 2 });
     await load.stop();
     expect(load.failures).toEqual([]);
     expect(server.httpProcesses).toHaveLength(1);
@@ -92,7 +92,7 @@ describe('SIGHUP', () => {
     server.signal('SIGHUP');
     await server.logged('rolling_restart_started');
     server.signal('SIGTERM');
-    await server.logged('shutdown_started', 2);
+    await server.logged('shutdown_started', { times: 2 });
     await load.stop();
     expect(await server.exited).toEqual({ code: 0, signal: null });
     expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete', proc: 0, aborted: 0 });

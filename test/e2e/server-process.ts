@@ -14,6 +14,12 @@ const DEADLINE_MS = 45_000;
 /** A line of the server's log. */
 export type LogLine = Readonly<Record<string, unknown>>;
 
+/** Which line of an event is waited for, and for how long. */
+interface Wait {
+  readonly times?: number;
+  readonly withinMs?: number;
+}
+
 /** How a server ended. */
 export interface Exit {
   readonly code: number | null;
@@ -41,10 +47,15 @@ export class ServerProcess implements AsyncDisposable {
 
   /**
    * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH. It
-   * is one plain process unless `HTTP_PROCESSES` says otherwise.
+   * is one plain process unless `HTTP_PROCESSES` says otherwise, and runs a model for every request, equal ones too, unless
+   * `INFERENCE_CACHE_BYTES` does.
    */
   static start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
-    return ServerProcess.run([process.execPath, ENTRY], { HTTP_PROCESSES: '0', ...settings });
+    return ServerProcess.run([process.execPath, ENTRY], {
+      HTTP_PROCESSES: '0',
+      INFERENCE_CACHE_BYTES: '0',
+      ...settings,
+    });
   }
 
   /** Starts one as a user does: through npm, which builds first if a source is newer than the last build. */
@@ -100,8 +111,8 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /** Resolves with the first line of an event, or with the one that comes `times`-th. */
-  async logged(event: string, times = 1): Promise<LogLine> {
-    const signal = AbortSignal.timeout(DEADLINE_MS);
+  async logged(event: string, { times = 1, withinMs = DEADLINE_MS }: Wait = {}): Promise<LogLine> {
+    const signal = AbortSignal.timeout(withinMs);
     for (;;) {
       const line = this.lines.filter((candidate) => candidate['event'] === event)[times - 1];
       if (line) return line;

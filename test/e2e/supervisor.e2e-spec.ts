@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { type Socket, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { cpuQuota } from '@app/inference';
@@ -78,6 +79,15 @@ describe('several HTTP processes', () => {
     expect((await fetch(`${url}/ready`)).status).toBe(200);
   });
 
+  it('end the start with one sentence when one of them finds that it cannot', async () => {
+    await using server = await ServerProcess.start(settings);
+    await eventually(() => server.httpProcesses.length > 0);
+    // The supervisor has found it in order; its processes look for themselves.
+    await rm(settings.MODEL_DIR, { recursive: true });
+    expect(await server.exited).toEqual({ code: 1, signal: null });
+    expect(server.complaint).toMatch(/^Quayside cannot start\. One setting is wrong:\n {2}MODEL_DIR must be .*\n$/);
+  });
+
   it('are replaced when their event loop stands still', async () => {
     await using server = await ServerProcess.start({ ...settings, HTTP_HEARTBEAT_TIMEOUT_MS: '6000' });
     await server.ready();
@@ -113,7 +123,7 @@ describe('several HTTP processes', () => {
     await using load = new BlindClients({ url: await server.ready(), ...LOAD });
     await eventually(() => load.answered > 20 * CLIENTS);
     server.signalGroup('SIGTERM');
-    await server.logged('shutdown_started', 2);
+    await server.logged('shutdown_started', { times: 2 });
     await load.stop();
     expect(await server.exited).toEqual({ code: 0, signal: null });
     expect(load.failures).toEqual([]);

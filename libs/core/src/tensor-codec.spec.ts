@@ -7,7 +7,7 @@ import { type Tensor, elementsOf, tensorOf, viewOf } from './tensor';
 import { readBinary } from './tensor-binary';
 import { decodeElements, decodeJson, decodeNested } from './tensor-decoder';
 import { type EncodeOptions, encodeJson, encodeNested } from './tensor-encoder';
-import { concatRows, sliceRows } from './tensor-rows';
+import { concatRows, sliceRows, splitRows } from './tensor-rows';
 
 const shapes = fc.array(fc.nat(4), { minLength: 1, maxLength: 3 });
 const productOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
@@ -185,6 +185,20 @@ describe('rows', () => {
         const parts = edges.slice(1).map((end, at) => sliceRows(tensor, edges[at] ?? 0, end - (edges[at] ?? 0)));
         const again = concatRows(parts);
         expect({ ...again, bytes: hexOf(again) }).toEqual({ ...tensor, bytes: hexOf(tensor) });
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('that were told apart one by one join to the same tensor', () => {
+    fc.assert(
+      fc.property(tensors, (tensor) => {
+        const rows = splitRows(tensor);
+        const sliced = rows.map((_, row) => sliceRows(tensor, row, 1));
+        expect(rows.map((row) => ({ ...row, bytes: hexOf(row) }))).toEqual(
+          sliced.map((row) => ({ ...row, bytes: hexOf(row) })),
+        );
+        expect(rows).toHaveLength(tensor.shape[0] ?? 0);
       }),
       { numRuns: 400 },
     );

@@ -6,7 +6,12 @@ import { type ComponentHealth, type ModelHealth, Readiness, type ServerState } f
 export interface HealthReport {
   readonly status: ServerState;
   readonly models: readonly ModelHealth[];
-  readonly components: { readonly models: ComponentHealth; readonly executors: ComponentHealth };
+  readonly components: {
+    readonly models: ComponentHealth;
+    readonly executors: ComponentHealth;
+    /** Only where a Redis is set. */
+    readonly redis?: ComponentHealth;
+  };
 }
 
 /** What a probe answers. */
@@ -62,10 +67,15 @@ export class HealthProbes {
   }
 
   private report(): HealthReport {
+    const redis = this.readiness.redisHealth();
     return {
       status: this.readiness.state(),
       models: this.readiness.models(),
-      components: { models: this.readiness.modelsHealth(), executors: this.readiness.executorsHealth() },
+      components: {
+        models: this.readiness.modelsHealth(),
+        executors: this.readiness.executorsHealth(),
+        ...(redis && { redis }),
+      },
     };
   }
 }

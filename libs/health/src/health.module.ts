@@ -1,5 +1,5 @@
 import { Clock, Drain } from '@app/core';
-import { Executor } from '@app/inference';
+import { Executor, ResultCache } from '@app/inference';
 import { ModelRegistry } from '@app/model-registry';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
@@ -11,7 +11,7 @@ import { Readiness, type ReadinessOptions } from './readiness';
 /** What the health of a server is judged and ended by. */
 export type HealthOptions = ReadinessOptions & DrainOptions;
 
-/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry` and `Executor` from global modules. */
+/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry`, `Executor` and `ResultCache` from global modules. */
 @Module({})
 export class HealthModule {
   static forRoot(options: HealthOptions): DynamicModule {
@@ -24,9 +24,9 @@ export class HealthModule {
         HttpConnections,
         {
           provide: Readiness,
-          inject: [ModelRegistry, Executor, Clock],
-          useFactory: (registry: ModelRegistry, executor: Executor, clock: Clock) =>
-            new Readiness({ registry, executor, clock, options }),
+          inject: [ModelRegistry, Executor, ResultCache, Clock],
+          useFactory: (registry: ModelRegistry, executor: Executor, results: ResultCache, clock: Clock) =>
+            new Readiness({ registry, executor, results, clock, options }),
         },
         {
           provide: DrainService,

@@ -11,12 +11,15 @@ function poolOf(...states: readonly SlotStatus['state'][]): Executor {
 interface Changes {
   readonly executor?: Executor;
   readonly allowEmpty?: boolean;
+  /** Whether Redis answers; absent: there is none. */
+  readonly redis?: boolean;
 }
 
-function build({ executor = poolOf('idle', 'busy'), allowEmpty = false }: Changes = {}) {
+function build({ executor = poolOf('idle', 'busy'), allowEmpty = false, redis }: Changes = {}) {
   const clock = new ManualClock();
   const registry = new FakeModelRegistry(clock);
-  return { clock, registry, readiness: new Readiness({ registry, executor, clock, options: { allowEmpty } }) };
+  const results = { sharesResults: () => redis };
+  return { clock, registry, readiness: new Readiness({ registry, executor, results, clock, options: { allowEmpty } }) };
 }
 
 /** Lets what the registry has begun settle. */
@@ -27,6 +30,15 @@ describe(Readiness.name, () => {
     expect(build().readiness.state()).toBe('starting');
     expect(build().readiness.modelsHealth()).toEqual({ status: 'down', reason: 'No model was found.' });
     expect(build({ allowEmpty: true }).readiness.state()).toBe('ready');
+  });
+
+  it('is degraded, and no worse, while Redis does not answer', () => {
+    const state = (redis?: boolean) => build({ allowEmpty: true, ...(redis !== undefined && { redis }) }).readiness;
+    expect(state().redisHealth()).toBeUndefined();
+    expect(state(true).redisHealth()).toEqual({ status: 'up', reason: '' });
+    expect(state(true).state()).toBe('ready');
+    expect(state(false).redisHealth()).toMatchObject({ status: 'degraded' });
+    expect(state(false).state()).toBe('degraded');
   });
 
   it('is ready with a model that is not pinned and was not loaded', () => {

@@ -1,5 +1,5 @@
 import type { Clock } from '@app/core';
-import type { Executor } from '@app/inference';
+import type { Executor, ResultCache } from '@app/inference';
 import { type ModelRegistry, type ModelStatus, type VersionState, shownVersion } from '@app/model-registry';
 
 /**
@@ -11,7 +11,7 @@ export const SERVER_STATES = [
   'starting',
   /** Everything that is served works. */
   'ready',
-  /** Traffic is served, but some version failed or some executor is dead. /ready answers 200. */
+  /** Traffic is served, but some version failed, some executor is dead or Redis is away. /ready answers 200. */
   'degraded',
   /** A stop was asked for: no new traffic, please. /ready answers 503; ends with the process. */
   'draining',
@@ -48,6 +48,7 @@ export interface ReadinessOptions {
 export interface ReadinessParts {
   readonly registry: ModelRegistry;
   readonly executor: Executor;
+  readonly results: Pick<ResultCache, 'sharesResults'>;
   readonly clock: Clock;
   readonly options: ReadinessOptions;
 }
@@ -68,7 +69,8 @@ export class Readiness {
     const components = [this.modelsHealth(), this.executorsHealth()];
     if (components.some(({ status }) => status === 'down')) return 'starting';
     this.latched = true;
-    return components.some(({ status }) => status === 'degraded') ? 'degraded' : 'ready';
+    const isDegraded = [...components, this.redisHealth()].some((component) => component?.status === 'degraded');
+    return isDegraded ? 'degraded' : 'ready';
   }
 
   /** Whether the server was ready once; never false again. */
@@ -113,6 +115,14 @@ export class Readiness {
     return dead > 0
       ? { status: 'degraded', reason: `${dead} of ${slots.length} executors are dead.` }
       : { status: 'up', reason: '' };
+  }
+
+  /** Degraded: it does not answer, and each process keeps its own results. Never down: no answer needs it. Undefined: there is none. */
+  redisHealth(): ComponentHealth | undefined {
+    const isAnswering = this.parts.results.sharesResults();
+    if (isAnswering === undefined) return undefined;
+    if (isAnswering) return { status: 'up', reason: '' };
+    return { status: 'degraded', reason: 'Redis does not answer: each process keeps its own results.' };
   }
 }
 

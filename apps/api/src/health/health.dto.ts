@@ -52,6 +52,11 @@ export class ProbedComponents {
   @JSONSchema({ description: 'Whether there are processes to run models on.' })
   @Nested(ProbedComponent)
   readonly executors!: ProbedComponent;
+
+  @JSONSchema({ description: 'Whether Redis answers, where one is set. Predictions do not need it.' })
+  @Optional()
+  @Nested(ProbedComponent)
+  readonly redis?: ProbedComponent;
 }
 
 /** Answer of the probes. */

@@ -50,6 +50,10 @@ export class RedisResults implements SharedResults {
     this.redis.on('ready', () => this.tell('answering'));
   }
 
+  get isAnswering(): boolean {
+    return this.state === 'answering';
+  }
+
   /** Whether it can be asked now. */
   get isConnected(): boolean {
     return this.redis.status === 'ready';

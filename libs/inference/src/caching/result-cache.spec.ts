@@ -41,6 +41,7 @@ class FakeScheduler {
 
 class InMemoryResults implements SharedResults {
   readonly kept = new Map<string, SharedResult>();
+  isAnswering = true;
   isClosed = false;
 
   read(_model: string, keys: readonly string[]): Promise<readonly (SharedResult | undefined)[]> {
@@ -387,6 +388,15 @@ describe('results that are shared', () => {
     expect(answers.map((answer) => answer.cache)).toEqual(['hit', 'hit']);
     expect(read).toHaveBeenCalledTimes(1);
     expect(scheduler.runs).toEqual([]);
+  });
+
+  it('are told to answer or not, where there are any', () => {
+    const shared = new InMemoryResults();
+    const { cache } = build({ shared });
+    expect(cache.sharesResults()).toBe(true);
+    shared.isAnswering = false;
+    expect(cache.sharesResults()).toBe(false);
+    expect(build().cache.sharesResults()).toBeUndefined();
   });
 
   it('are ignored when they cannot be read, and let go when the cache closes', async () => {

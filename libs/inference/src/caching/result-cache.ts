@@ -52,6 +52,11 @@ export class ResultCache {
     return this.parts.counters.read(model);
   }
 
+  /** Whether what processes share results through answers; undefined where they share none. No I/O. */
+  sharesResults(): boolean | undefined {
+    return this.parts.maxBytes === 0 ? undefined : this.parts.shared?.isAnswering;
+  }
+
   /** Lets go of all results, and of what they are shared through; safe to call twice. */
   close(): Promise<void> {
     return this.runs.close();

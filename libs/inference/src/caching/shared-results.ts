@@ -11,6 +11,8 @@ export interface SharedResults {
   read(model: string, keys: readonly string[]): Promise<readonly (SharedResult | undefined)[]>;
   /** Keeps results, some time after this returns, or not at all. */
   write(model: string, results: ReadonlyMap<string, SharedResult>): void;
+  /** Whether it answers, as far as was seen lately; no I/O. */
+  readonly isAnswering: boolean;
   /** Lets go of the connection; safe to call twice. */
   close(): Promise<void>;
 }

@@ -1,22 +1,14 @@
-import type { QuaysideError, Timer } from '@app/core';
+import { type ModelVersion, versionKey } from '@app/model-registry';
+import type { Timer } from '@app/core';
+import type { BatchVerdict } from '../tasks/batch-check';
 import type { TaskInput, TaskOutput } from '../tasks/task';
 import { type BatchLimits, type CallSize, type Priority, type QueueView, composeBatch } from './batch-policy';
-import {
-  BULK_TARGET_MS,
-  type DoneBatch,
-  FIRST_CAP,
-  LARGEST_CAP,
-  nextCap,
-  nextRate,
-  type SizeRate,
-  sizeClass,
-  worthwhileRows,
-} from './batch-size';
-import type { ScheduledCall, ScheduledResult } from './model-scheduler';
+import { BatchSizer } from './batch-sizer';
 import { rowsOfCall } from './pieces';
-import type { RunShape } from './run-shape';
-import { ServiceTimes } from './service-times';
-import type { VersionLoad } from './version-load';
+import { type RunShape, TokenLength } from './run-shape';
+import type { ScheduledCall, ScheduledResult } from './scheduled-call';
+import { DrainRate } from './service-times';
+import type { VersionStatistics } from './statistics';
 
 /** A call from its submission until it settles. */
 export interface QueuedCall {
@@ -74,11 +66,8 @@ const NEWEST_GAP = 0.2;
 export class CallQueue implements QueueView {
   private readonly calls = new Set<QueuedCall>();
   private readonly reruns = new Set<Piece>();
-  private readonly rates: (SizeRate | undefined)[] = [];
-  private size = FIRST_CAP;
-  private batchesDone = 0;
   private lastArrivalMs: number | undefined;
-  readonly times = new ServiceTimes();
+  readonly sizer = new BatchSizer();
   gapMs = Infinity;
   /** Rows that wait. */
   rows = 0;
@@ -136,18 +125,12 @@ export class CallQueue implements QueueView {
 
   /** The most rows of the next batch. */
   cap(): number {
-    const { batching } = this.load.version.manifest;
-    if (!this.load.isBatchable) return 1;
-    const wanted =
-      batching.maxRows === 'auto'
-        ? Math.min(this.size, worthwhileRows(this.rates, this.batchesDone))
-        : batching.maxRows;
-    return Math.max(1, Math.floor(Math.min(wanted, this.priority === 'bulk' ? this.bulkRows() : Infinity)));
+    return this.load.isBatchable ? this.sizer.cap(this.load.version.manifest.batching.maxRows, this.priority) : 1;
   }
 
   /** How long a batch of so many rows takes, as far as is known. */
   expectedMs(rows: number): number {
-    const line = this.times.estimate();
+    const line = this.sizer.serviceTime();
     return line ? line.perRowMs * rows + line.perBatchMs : 0;
   }
 
@@ -178,23 +161,6 @@ export class CallQueue implements QueueView {
     return counts.map((count) => this.cut(calls.next().value!, count));
   }
 
-  /** Learns from a batch that went well. */
-  learn(done: DoneBatch): void {
-    this.batchesDone += 1;
-    const at = sizeClass(done.rows);
-    this.times.observe(done.rows, done.serviceMs);
-    while (this.rates.length < at) this.rates.push(undefined);
-    this.rates[at] = nextRate(this.rates[at], done, this.batchesDone);
-    const used = Math.min(this.size, worthwhileRows(this.rates, this.batchesDone));
-    this.size = nextCap(used, done, LARGEST_CAP);
-  }
-
-  private bulkRows(): number {
-    const line = this.times.estimate();
-    if (!line || line.perRowMs === 0) return Infinity;
-    return (BULK_TARGET_MS - line.perBatchMs) / line.perRowMs;
-  }
-
   private cut(owner: QueuedCall, rows: number): Piece {
     const from = owner.rowsTaken;
     owner.rowsTaken += rows;
@@ -220,17 +186,71 @@ function* sizesOf(calls: Iterable<QueuedCall>): Iterable<CallSize> {
   }
 }
 
-/** The error of a call that a batch failed with is its own only where the batch had no other. */
-export function mayRerun(code: QuaysideError['code'] | undefined): boolean {
-  return code === undefined || !FATAL.has(code);
-}
+/** Queues of one version that are kept; shapes come from clients, so their number must be bounded. */
+const MOST_QUEUES = 64;
 
-/** What fails every call of the version alike, or says that time is up. */
-const FATAL: ReadonlySet<string> = new Set([
-  'deadline_exceeded',
-  'model_unavailable',
-  'model_load_failed',
-  'model_capacity',
-  'shutting_down',
-  'client_closed',
-] satisfies QuaysideError['code'][]);
+/** What is known of one version: its queues, what was learnt, and counts since it was first called. */
+export class VersionLoad {
+  readonly key: string;
+  readonly queuedRows: Record<Priority, number> = { online: 0, bulk: 0 };
+  readonly tokenLength = new TokenLength();
+  readonly drainRate = new DrainRate();
+  readonly counts = { batches: 0, rows: 0, shed: 0, expired: 0, cancelled: 0, failed: 0 };
+  readonly batchesByRows = new Map<number, number>();
+  /** Rows in the scheduler, waiting or running. */
+  rows = 0;
+  executorMs = 0;
+  batchesRunning = 0;
+  /** Executor time that it got, on the scale that all versions share. */
+  servedMs = 0;
+  /** Whether its rows may run together; undefined before it was loaded. */
+  verdict: BatchVerdict | undefined;
+  loading = false;
+  private readonly queues = new Map<string, CallQueue>();
+
+  constructor(readonly version: ModelVersion) {
+    this.key = versionKey(version);
+  }
+
+  get isBatchable(): boolean {
+    return this.verdict?.batchable === true;
+  }
+
+  /** The queue for calls of one shape; it is made when there is none. */
+  queue(priority: Priority, shapeKey: string): CallQueue {
+    const name = `${priority} ${shapeKey}`;
+    const known = this.queues.get(name);
+    if (known) return known;
+    const made = new CallQueue(this, priority, name);
+    if (this.queues.size >= MOST_QUEUES) this.forgetOne();
+    this.queues.set(name, made);
+    return made;
+  }
+
+  all(): Iterable<CallQueue> {
+    return this.queues.values();
+  }
+
+  statistics(): VersionStatistics {
+    const { rowsPerMs } = this.drainRate;
+    return {
+      queuedRows: this.queuedRows.online + this.queuedRows.bulk,
+      runningBatches: this.batchesRunning,
+      ...this.counts,
+      batchesByRows: Object.fromEntries(this.batchesByRows),
+      executorMs: this.executorMs,
+      ...(rowsPerMs !== undefined && { rowsPerMs }),
+      ...(this.verdict && { batching: this.verdict }),
+      queues: Array.from(this.queues.values(), (queue) => ({
+        name: queue.name,
+        queuedRows: queue.rows,
+        cap: queue.cap(),
+        ...queue.sizer.serviceTime(),
+      })),
+    };
+  }
+
+  private forgetOne(): void {
+    for (const [name, queue] of this.queues) if (queue.isIdle) return void this.queues.delete(name);
+  }
+}

@@ -3,7 +3,8 @@ import type { TaskInput } from '../tasks/task';
 import { DEFAULT_MANIFEST, type Manifest, type ModelVersion } from '@app/model-registry';
 import { FakeExecutor, ManualClock, aModelVersion } from '@app/testing';
 import fc from 'fast-check';
-import { ModelScheduler, type ScheduledCall, type SchedulerOptions } from './model-scheduler';
+import { ModelScheduler, type SchedulerOptions } from './model-scheduler';
+import type { ScheduledCall } from './scheduled-call';
 
 const version = versionOf('iris');
 

@@ -1,34 +1,17 @@
-import { type CallContext, type Clock, QuaysideError, type Timer, isQuaysideError } from '@app/core';
+import { type Clock, type QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { BatchResult, Executor } from '../execution/executor';
-import type { TaskInput, TaskOutput } from '../tasks/task';
+import type { TaskOutput } from '../tasks/task';
 import { taskOf } from '../tasks/tasks';
-import { type Priority, admit, decideBatch, pickQueue, retryAfter } from './batch-policy';
-import { type CallQueue, type Piece, type QueuedCall, type RunningBatch, mayRerun } from './call-queue';
+import { admit, decideBatch, pickQueue, retryAfter } from './batch-policy';
+import { type CallQueue, type Piece, type QueuedCall, type RunningBatch, VersionLoad } from './call-queue';
 import { joinPieces } from './pieces';
 import { type RunShape, runShapeOf } from './run-shape';
-import { VersionLoad, type VersionStatistics } from './version-load';
+import { type ScheduledCall, type ScheduledResult, deadlineError, mayRerun, overloadedError } from './scheduled-call';
+import type { VersionStatistics } from './statistics';
 import { clientClosed } from './within-deadline';
 
-/** One call for one version, with its input already made tensors. */
-export interface ScheduledCall {
-  readonly version: ModelVersion;
-  readonly input: TaskInput;
-  readonly context: CallContext;
-  /** Default online. */
-  readonly priority?: Priority;
-}
-
-/** What a call gave, and where its time went, in milliseconds. */
-export interface ScheduledResult {
-  readonly output: TaskOutput;
-  /** From submission until a process began with its first rows. */
-  readonly queueMs: number;
-  /** Inside executors, summed over the batches that its rows were in. */
-  readonly computeMs: number;
-  /** Rows of the largest batch that rows of it were in. */
-  readonly batchSize: number;
-}
+export type { ScheduledCall, ScheduledResult } from './scheduled-call';
 
 /** What one batch says of every piece in it. */
 interface RunTotals {
@@ -132,8 +115,7 @@ export class ModelScheduler {
       : admit({ rowsAhead, rowsPerMs, serviceMs: queue.expectedMs(Math.min(queue.rows + rows, queue.cap())) }, leftMs);
     if (admission === 'yes') return undefined;
     load.counts.shed += 1;
-    const message = `Too much work is waiting for model "${call.version.model}". Try again later.`;
-    return new QuaysideError('overloaded', message, admission);
+    return overloadedError(call.version, admission.retryAfterMs);
   }
 
   private enter(queued: QueuedCall): void {
@@ -282,7 +264,7 @@ export class ModelScheduler {
     load.counts.rows += rows;
     load.batchesByRows.set(rows, (load.batchesByRows.get(rows) ?? 0) + 1);
     load.drainRate.batchEnded(rows, load.queuedRows.online + load.queuedRows.bulk > 0, nowMs);
-    queue.learn({ rows, full, serviceMs });
+    queue.sizer.learn({ rows, full, serviceMs });
     // The process first, then the answers: it would idle meanwhile.
     this.pump();
     const computeMs = result.inputMs + result.inferMs + result.outputMs;
@@ -363,9 +345,4 @@ export class ModelScheduler {
     for (const batch of running) if (batch.pieces.every(({ owner }) => owner.settled)) batch.abandon.abort();
     if (this.calls === 0) this.idle.splice(0).forEach((resolve) => resolve());
   }
-}
-
-function deadlineError(version: ModelVersion, stage: 'queued' | 'executing'): QuaysideError {
-  const where = stage === 'queued' ? 'before the model was free' : 'while the model was running';
-  return new QuaysideError('deadline_exceeded', `The deadline passed ${where} ("${version.model}").`, { stage });
 }

@@ -4,7 +4,8 @@ import { FakeExecutor, ManualClock, aModelVersion, echo } from '@app/testing';
 import * as fc from 'fast-check';
 import type { Batch } from '../execution/executor';
 import type { TaskInput } from '../tasks/task';
-import { ModelScheduler, type ScheduledCall, type ScheduledResult } from './model-scheduler';
+import { ModelScheduler } from './model-scheduler';
+import type { ScheduledCall, ScheduledResult } from './scheduled-call';
 
 interface Parts {
   readonly of?: ModelVersion;
@@ -225,9 +226,9 @@ describe(`${ModelScheduler.name} and its batches`, () => {
     await begun;
     await executor.hasStarted(3);
     clients[0].abort();
-    expect(executor.batches[2]!.signal.aborted).toBe(false);
+    expect(executor.batches[2].signal.aborted).toBe(false);
     clients[1].abort();
-    expect(executor.batches[2]!.signal.aborted).toBe(true);
+    expect(executor.batches[2].signal.aborted).toBe(true);
     expect((await outcomes).every(({ status }) => status === 'rejected')).toBe(true);
     expect(scheduler.statistics(iris)).toMatchObject({ cancelled: 2, queuedRows: 0 });
     executor.release();

@@ -48,7 +48,7 @@ describe(DrainRate.name, () => {
     expect(rate.rowsPerMs).toBeUndefined();
     rate.batchEnded(4, false, (nowMs += 2));
     expect(rate.rowsPerMs).toBeCloseTo(2);
-    rate.batchEnded(1, false, (nowMs += 10_000));
+    rate.batchEnded(1, false, nowMs + 10_000);
     expect(rate.rowsPerMs).toBeCloseTo(2);
   });
 });

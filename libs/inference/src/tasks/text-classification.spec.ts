@@ -329,3 +329,29 @@ describe('text-classification: its schemas', () => {
     for (const bad of [{ top_k: 0 }, { topk: 1 }]) expect(accepts('options', bad)).toBe(false);
   });
 });
+
+describe('text-classification: calls that run together', () => {
+  it('share a run, each with its own texts, lengths and parameters', async () => {
+    const engine = session();
+    const open = await textClassification.open(version, engine);
+    const calls = [
+      textClassification.prepare(version, rows('good'), { top_k: 1 }),
+      textClassification.prepare(version, rows('bad film', 'good'), { top_k: 3, temperature: 1 }),
+    ];
+    const { outputs } = await open.execute(calls);
+    expect(engine.asked).toHaveLength(1);
+    for (const [at, call] of calls.entries()) {
+      const alone = await open.execute([call]);
+      expect(outputs[at]).toEqual(alone.outputs[0]);
+    }
+  });
+
+  it('all fail with what one of them is refused for', async () => {
+    const open = await textClassification.open(version, session());
+    const calls = [
+      textClassification.prepare(version, rows('good'), {}),
+      textClassification.prepare(version, rows('good '.repeat(40)), { truncate: false }),
+    ];
+    await expect(open.execute(calls)).rejects.toMatchObject({ code: 'context_length_exceeded' });
+  });
+});
