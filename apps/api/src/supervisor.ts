@@ -185,7 +185,7 @@ class Supervisor implements SlotHost {
 
   /** A defect, perhaps of the log itself. The HTTP processes end with this one. */
   private async die(fault: unknown): Promise<void> {
-    const log = await Promise.race([this.log.promise, undefined]);
+    const log = await Promise.race([this.log.promise, Promise.resolve(undefined)]);
     if (log) log.logger.fatal({ event: 'process_died', err: fault });
     else process.stderr.write(`Quayside cannot start. ${fault instanceof Error ? fault.stack : String(fault)}\n`);
     process.exit(1);
