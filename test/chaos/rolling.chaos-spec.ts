@@ -44,6 +44,9 @@ describe('four HTTP processes', () => {
       failed: failures.length,
     });
     expect(load.failures).toEqual([]);
+    // The last lines are written when the server ends.
+    server.signal('SIGTERM');
+    expect(await server.exited).toEqual({ code: 0, signal: null });
     const logged = server.lines.filter(({ event }) => event === 'request_completed');
     expect(new Set(logged.map(({ request_id }) => request_id)).size).toBe(load.answered);
   });

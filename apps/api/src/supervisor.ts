@@ -185,7 +185,6 @@ class Supervisor implements SlotHost {
 
   /** A defect, perhaps of the log itself. The HTTP processes end with this one. */
   private async die(fault: unknown): Promise<void> {
-    // What is not there yet is not waited for.
     const log = await Promise.race([this.log.promise, Promise.resolve(undefined)]);
     if (log) log.logger.fatal({ event: 'process_died', err: fault });
     else process.stderr.write(`Quayside cannot start. ${fault instanceof Error ? fault.stack : String(fault)}\n`);
