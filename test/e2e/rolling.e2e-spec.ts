@@ -23,7 +23,7 @@ describe('SIGHUP', () => {
   beforeEach(async () => {
     models = await temporaryDirectory();
     await writeModel(models, { name: 'adder', model: tiny.adds(1) });
-    settings = { MODEL_DIR: models, HTTP_PROCESSES: '2', EXECUTOR_COUNT: '1' };
+    settings = { MODEL_DIR: models, HTTP_PROCESSES: '2', HTTP_REPLACE_GRACE_MS: '500', EXECUTOR_COUNT: '1' };
   });
 
   it('replaces every process without a failed request, while /ready stays 200', async () => {

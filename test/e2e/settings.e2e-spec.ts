@@ -84,6 +84,16 @@ describe('settings that no other test sets are obeyed:', () => {
     expect(await hanging(settings, { 'X-Request-Timeout-Ms': '600000' })).toBe('504 deadline_exceeded');
   });
 
+  it('REDIS_URL, also where nothing answers', async () => {
+    await using door = await Door.open({ models: { echo }, settings: { REDIS_URL: 'redis://127.0.0.1:1' } });
+    expect((await predict(door)).status).toBe(200);
+    await eventually(async () => {
+      const { status, body } = await door.send('/ready');
+      expect([status, body]).toMatchObject([200, { status: 'degraded', components: { redis: {} } }]);
+    });
+    expect((await predict(door, {}, [2])).status).toBe(200);
+  });
+
   it('INFERENCE_QUEUE_LIMIT_BYTES', async () => {
     await using door = await Door.open({ models: { echo }, settings: { INFERENCE_QUEUE_LIMIT_BYTES: '1048576' } });
     const answer = await predict(door, {}, new Array<number>(300_000).fill(0));

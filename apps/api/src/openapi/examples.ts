@@ -152,6 +152,11 @@ const minilmSchemas = {
           default: 'string',
           description: 'How NaN and the infinities are written; error answers non_finite_output.',
         },
+        cache: {
+          type: 'boolean',
+          default: true,
+          description: 'Whether the answer may be that of an equal request, and may be kept for the next one.',
+        },
       },
       additionalProperties: false,
     },
