@@ -65,7 +65,12 @@ export const MANIFEST_KEYS = {
     default: 'decided from the files',
     says: 'What the model does.',
   },
-  description: { read: text, takes: 'text', default: 'none', says: 'A sentence for people.' },
+  description: {
+    read: text,
+    takes: 'text',
+    default: 'none',
+    says: 'A sentence for people, shown by `GET /v1/models/{model}`.',
+  },
   versions: {
     read: policy,
     takes: '`all`, `{ latest: N }`, `{ specific: ["3", "1.4.0"] }`',

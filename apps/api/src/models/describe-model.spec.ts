@@ -15,6 +15,7 @@ describe(describeModel.name, () => {
       created: 1,
       state: 'failed',
       reason: 'It is broken.',
+      description: '',
       task: null,
       task_reason: '',
       default_version: null,

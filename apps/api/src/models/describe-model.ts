@@ -9,6 +9,7 @@ export function describeModel(id: string, status: ModelStatus, shown: VersionSta
     object: 'model',
     created: Math.floor(status.createdAtMs / 1000),
     owned_by: 'quayside',
+    description: shown?.details?.manifest.description ?? '',
     task: shown?.details?.task ?? null,
     task_reason: shown?.details?.taskReason ?? '',
     state: shown?.state ?? 'known',

@@ -64,6 +64,10 @@ export class ModelDescription {
   @Equals('quayside')
   readonly owned_by!: 'quayside';
 
+  @JSONSchema({ description: 'What its manifest says of it; empty when that says nothing.' })
+  @IsString()
+  readonly description!: string;
+
   @JSONSchema({ description: 'What it does; null when its files could not be read.' })
   @Nullable()
   @IsIn([...TASKS])

@@ -40,11 +40,19 @@ const probe = {
 };
 
 /** How a model of the default install is described. */
-const described = (id: string, task: string, tensors: { readonly inputs: unknown; readonly outputs: unknown }) => ({
+interface DescribedModel {
+  readonly task: string;
+  readonly description: string;
+  readonly inputs: unknown;
+  readonly outputs: unknown;
+}
+
+const described = (id: string, { task, description, ...tensors }: DescribedModel) => ({
   id,
   object: 'model',
   created: 1795553853,
   owned_by: 'quayside',
+  description,
   task,
   task_reason: 'Named by model.yaml.',
   state: 'ready',
@@ -57,17 +65,24 @@ const described = (id: string, task: string, tensors: { readonly inputs: unknown
 
 const tensor = (name: string, datatype: string, shape: readonly number[]) => ({ name, datatype, shape });
 
-const minilm = described('minilm', 'embedding', {
+const minilm = described('minilm', {
+  task: 'embedding',
+  description:
+    'Sentence embeddings of 384 numbers (all-MiniLM-L6-v2), for search, clustering and similarity in English.',
   inputs: ['input_ids', 'attention_mask', 'token_type_ids'].map((name) => tensor(name, 'INT64', [-1, -1])),
   outputs: [tensor('last_hidden_state', 'FP32', [-1, -1, 384])],
 });
 
-const bankingIntents = described('banking-intents', 'text-classification', {
+const bankingIntents = described('banking-intents', {
+  task: 'text-classification',
+  description: "Sorts a bank customer's question into one of 77 intents.",
   inputs: ['input_ids', 'attention_mask'].map((name) => tensor(name, 'INT64', [-1, -1])),
   outputs: [tensor('logits', 'FP32', [-1, 77])],
 });
 
-const creditRisk = described('credit-risk', 'tabular', {
+const creditRisk = described('credit-risk', {
+  task: 'tabular',
+  description: 'Rates a loan request as a good or a bad risk, from 18 columns.',
   inputs: Object.entries(applicant).map(([name, value]) => {
     const numeric = name === 'amount' ? 'FP32' : 'INT64';
     return tensor(name, typeof value === 'string' ? 'BYTES' : numeric, [-1, 1]);
