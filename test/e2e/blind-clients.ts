@@ -9,6 +9,8 @@ export interface BlindLoad {
   /** JSON; absent: GET. */
   readonly body?: string;
   readonly clients: number;
+  /** Takes a new connection for each request, so that every process gets some. Default: it keeps the one it has. */
+  readonly reconnects?: boolean;
 }
 
 /**
@@ -39,7 +41,7 @@ export class BlindClients implements AsyncDisposable {
   }
 
   private async ask(): Promise<void> {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const agent = new Agent({ keepAlive: !this.load.reconnects, maxSockets: 1 });
     while (!this.stopped) await this.askOnce(agent);
     agent.destroy();
   }
