@@ -49,6 +49,10 @@ const COLUMN_KEYS = {
     says: 'What an absent column becomes.',
   },
   ...INPUT_KEYS,
+  on_non_finite: {
+    ...INPUT_KEYS.on_non_finite,
+    default: '`reject`, or `accept` with `null_as_nan`',
+  },
 } satisfies Record<string, Key<unknown>>;
 
 const DEFAULT_TTL_S = 300;
