@@ -93,6 +93,13 @@ export function itBehavesLikeAModelRegistry(open: () => Promise<RegistryBench>):
       expect(() => resolved('a', '7')).toThrow('Model "a" has no version or label "7". Live versions: 1.');
     });
 
+    it('shows one model as it lists it, and names one that does not exist', async () => {
+      await bench.put({ model: 'a', version: '1' });
+      await bench.start();
+      expect(bench.registry.status('a')).toEqual(bench.registry.list()[0]);
+      expect(codeOf(() => bench.registry.status('b'))).toBe('model_not_found');
+    });
+
     it('lists models by name and versions from old to new', async () => {
       for (const version of ['10', '9']) await bench.put({ model: 'b', version });
       await bench.put({ model: 'a', version: '1' });

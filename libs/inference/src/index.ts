@@ -2,6 +2,8 @@ export { InferenceModule } from './inference.module';
 export type { InferenceOptions } from './inference.module';
 export { InferenceService } from './inference.service';
 export type { ModelSchema, PredictCall, Prediction } from './inference.service';
+export { InferenceStatistics } from './inference-statistics';
+export type { ModelStatistics } from './inference-statistics';
 export { ResultCache } from './caching/result-cache';
 export type { CacheStatistics } from './caching/cache-counters';
 export { PredictionSink } from './prediction-sink';
@@ -9,7 +11,14 @@ export type { PredictionRecord } from './prediction-sink';
 export { ModelScheduler } from './scheduling/model-scheduler';
 export type { SchedulerOptions } from './scheduling/model-scheduler';
 export type { ScheduledCall, ScheduledResult } from './scheduling/scheduled-call';
-export type { QueueStatistics, VersionStatistics } from './scheduling/statistics';
+export type { DurationStatistics, RecentDurations } from './scheduling/durations';
+export type {
+  CallCounts,
+  QueueStatistics,
+  RunCounts,
+  VersionStatistics,
+  WaitingStatistics,
+} from './scheduling/statistics';
 export type { BatchVerdict } from './tasks/batch-check';
 export { Executor } from './execution/executor';
 export { ChildProcessExecutor } from './execution/child-process-executor';

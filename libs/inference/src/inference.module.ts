@@ -8,6 +8,7 @@ import { softwareRevision } from './caching/revision';
 import { ChildProcessExecutor } from './execution/child-process-executor';
 import { Executor } from './execution/executor';
 import type { ChildProcessExecutorOptions } from './execution/executor-options';
+import { InferenceStatistics } from './inference-statistics';
 import { InferenceService } from './inference.service';
 import { ModelScheduler, type SchedulerOptions } from './scheduling/model-scheduler';
 
@@ -65,14 +66,17 @@ export class InferenceModule implements OnModuleInit {
           useFactory: (scheduler: ModelScheduler, clock: Clock) => buildCache(options.cache, scheduler, clock),
         },
         InferenceService,
+        InferenceStatistics,
       ],
-      exports: [Executor, ResultCache, InferenceService],
+      exports: [Executor, ResultCache, InferenceService, InferenceStatistics],
     };
   }
 
   /** @internal Called by Nest before the application starts. */
   onModuleInit(): void {
-    this.registry.beforeServing('load', async (version) => void (await this.executor.load(version)));
+    this.registry.beforeServing('load', async (version) =>
+      this.scheduler.loaded(version, await this.executor.load(version)),
+    );
     this.registry.afterServing(async (version) => {
       await this.inference.release(version);
       await this.executor.unload(version);

@@ -47,10 +47,13 @@ describe(FolderModelRegistry.name, () => {
     await put('a');
     const starting = registry.start();
     const reference = { model: 'a', version: undefined };
-    expect(() => registry.resolve(reference)).toThrow(expect.objectContaining({ code: 'model_not_ready' }));
+    for (const ask of [() => registry.resolve(reference), () => registry.status('a')]) {
+      expect(ask).toThrow(expect.objectContaining({ code: 'model_not_ready', retryAfterMs: 1000 }));
+    }
     await expect(registry.serve(reference)).rejects.toMatchObject({ code: 'model_not_ready', retryAfterMs: 1000 });
     await starting;
     expect(registry.resolve(reference)).toMatchObject({ model: 'a' });
+    expect(registry.status('a')).toMatchObject({ model: 'a' });
   });
 
   it('takes a model that a stranger drops, without a manifest, once it looked the same in two polls', async () => {

@@ -1,11 +1,11 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ModelReference, QuaysideError, type Timer, isQuaysideError } from '@app/core';
+import { QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import { type Survey, surveyFolder } from './folder-survey';
 import { type WrittenManifest, toManifest } from './manifest-schema';
 import { ModelTable, type ModelTableOptions } from './model-table';
-import type { ModelSettings } from './served-model';
-import type { FoundVersion, VersionEntry } from './version-entry';
+import type { ModelSettings, ServedModel } from './served-model';
+import type { FoundVersion } from './version-entry';
 import { readManifest, readVersion } from './version-reader';
 
 /** How a registry over a folder is made. */
@@ -76,8 +76,8 @@ export class FolderModelRegistry extends ModelTable {
     await this.looking;
   }
 
-  protected override pick(reference: ModelReference): VersionEntry {
-    if (this.hasLooked) return super.pick(reference);
+  protected override find(name: string): ServedModel {
+    if (this.hasLooked) return super.find(name);
     throw new QuaysideError('model_not_ready', 'The models folder is still being read. Try again shortly.', {
       retryAfterMs: FIRST_LOOK_RETRY_MS,
     });

@@ -75,6 +75,8 @@ export abstract class ModelRegistry {
   abstract serve(reference: ModelReference): Promise<ModelVersion>;
   /** Every model in order of its name; no I/O. */
   abstract list(): readonly ModelStatus[];
+  /** One model, whatever state it is in; no I/O. Throws model_not_found, and model_not_ready while models are still looked for. */
+  abstract status(model: string): ModelStatus;
   /** Registers what must succeed before any version is served. Call it before the application has started. */
   abstract beforeServing(step: ServingStep, check: ServingCheck): void;
   /** Registers what happens to a version that is no longer served, such as waiting for its requests and unloading it. */

@@ -69,8 +69,12 @@ export class ModelTable extends ModelRegistry {
   }
 
   override list(): readonly ModelStatus[] {
-    const now = { monotonicMs: this.options.clock.monotonicMs(), epochMs: this.options.clock.epochMs() };
+    const now = this.now();
     return [...this.models.values()].map((model) => model.status(now)).sort((a, b) => (a.model < b.model ? -1 : 1));
+  }
+
+  override status(model: string): ModelStatus {
+    return this.find(model).status(this.now());
   }
 
   override beforeServing(step: ServingStep, check: ServingCheck): void {
@@ -126,10 +130,21 @@ export class ModelTable extends ModelRegistry {
     }
   }
 
+  /** The model of a name. Throws model_not_found. */
+  protected find(name: string): ServedModel {
+    const model = this.models.get(name);
+    if (!model) throw new QuaysideError('model_not_found', `There is no model "${name}".`);
+    return model;
+  }
+
+  private now(): { readonly monotonicMs: number; readonly epochMs: number } {
+    const { clock } = this.options;
+    return { monotonicMs: clock.monotonicMs(), epochMs: clock.epochMs() };
+  }
+
   /** The entry that answers for a reference. Throws model_not_found, model_version_not_found, model_unavailable. */
-  protected pick(reference: ModelReference): VersionEntry {
-    const model = this.models.get(reference.model);
-    if (!model) throw new QuaysideError('model_not_found', `There is no model "${reference.model}".`);
+  private pick(reference: ModelReference): VersionEntry {
+    const model = this.find(reference.model);
     const found = reference.version === undefined ? model.defaultEntry() : model.entryOf(reference.version);
     if (found && found.state !== 'failed') return found;
     const failed = found ? [found] : reference.version === undefined ? model.failedEntries() : [];

@@ -8,7 +8,8 @@ import { rowsOfCall } from './pieces';
 import { type RunShape, TokenLength } from './run-shape';
 import type { ScheduledCall, ScheduledResult } from './scheduled-call';
 import { DrainRate } from './service-times';
-import type { VersionStatistics } from './statistics';
+import type { VersionStatistics, WaitingStatistics } from './statistics';
+import { VersionCounters } from './version-counters';
 
 /** A call from its submission until it settles. */
 export interface QueuedCall {
@@ -76,7 +77,7 @@ export class CallQueue implements QueueView {
   constructor(
     readonly load: VersionLoad,
     readonly priority: Priority,
-    readonly name: string,
+    readonly shape: string,
   ) {}
 
   get servedMs(): number {
@@ -195,11 +196,9 @@ export class VersionLoad {
   readonly queuedRows: Record<Priority, number> = { online: 0, bulk: 0 };
   readonly tokenLength = new TokenLength();
   readonly drainRate = new DrainRate();
-  readonly counts = { batches: 0, rows: 0, shed: 0, expired: 0, cancelled: 0, failed: 0 };
-  readonly batchesByRows = new Map<number, number>();
+  readonly counters = new VersionCounters();
   /** Rows in the scheduler, waiting or running. */
   rows = 0;
-  executorMs = 0;
   batchesRunning = 0;
   /** Executor time that it got, on the scale that all versions share. */
   servedMs = 0;
@@ -221,7 +220,7 @@ export class VersionLoad {
     const name = `${priority} ${shapeKey}`;
     const known = this.queues.get(name);
     if (known) return known;
-    const made = new CallQueue(this, priority, name);
+    const made = new CallQueue(this, priority, shapeKey);
     if (this.queues.size >= MOST_QUEUES) this.forgetOne();
     this.queues.set(name, made);
     return made;
@@ -231,22 +230,32 @@ export class VersionLoad {
     return this.queues.values();
   }
 
-  statistics(): VersionStatistics {
+  statistics(nowMs: number): Omit<VersionStatistics, 'limitRows'> {
     const { rowsPerMs } = this.drainRate;
     return {
+      ...this.counters.statistics(nowMs),
       queuedRows: this.queuedRows.online + this.queuedRows.bulk,
+      waiting: { online: this.waiting('online', nowMs), bulk: this.waiting('bulk', nowMs) },
       runningBatches: this.batchesRunning,
-      ...this.counts,
-      batchesByRows: Object.fromEntries(this.batchesByRows),
-      executorMs: this.executorMs,
       ...(rowsPerMs !== undefined && { rowsPerMs }),
       ...(this.verdict && { batching: this.verdict }),
       queues: Array.from(this.queues.values(), (queue) => ({
-        name: queue.name,
+        priority: queue.priority,
+        shape: queue.shape,
         queuedRows: queue.rows,
         cap: queue.cap(),
         ...queue.sizer.serviceTime(),
       })),
+    };
+  }
+
+  private waiting(priority: Priority, nowMs: number): WaitingStatistics {
+    const queues = [...this.queues.values()].filter((queue) => queue.priority === priority);
+    return {
+      calls: new Set(queues.flatMap((queue) => queue.everyone())).size,
+      rows: this.queuedRows[priority],
+      oldestMs: Math.max(0, ...queues.map(({ headAtMs }) => nowMs - headAtMs)),
+      waits: this.counters.waits[priority].statistics(nowMs),
     };
   }
 

@@ -1,6 +1,7 @@
 import { type Clock, type QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import { type ModelVersion, versionKey } from '@app/model-registry';
-import type { BatchResult, Executor } from '../execution/executor';
+import type { BatchResult, Executor, LoadedModel } from '../execution/executor';
+import type { BatchVerdict } from '../tasks/batch-check';
 import type { TaskOutput } from '../tasks/task';
 import { taskOf } from '../tasks/tasks';
 import { admit, decideBatch, pickQueue, retryAfter } from './batch-policy';
@@ -78,9 +79,15 @@ export class ModelScheduler {
     return this.loads.get(versionKey(version))?.rows ?? 0;
   }
 
-  /** What was counted and learnt of a version; undefined before its first call. */
-  statistics(version: ModelVersion): VersionStatistics | undefined {
-    return this.loads.get(versionKey(version))?.statistics();
+  /** What waits, runs, was counted and learnt of a version. */
+  statistics(version: ModelVersion): VersionStatistics {
+    const load = this.loads.get(versionKey(version)) ?? new VersionLoad(version);
+    return { ...load.statistics(this.clock.monotonicMs()), limitRows: this.options.queueLimitRows };
+  }
+
+  /** Takes what an executor found out when it loaded a version, so that its first call need not ask. */
+  loaded(version: ModelVersion, { batching }: Pick<LoadedModel, 'batching'>): void {
+    this.loadOf(version).verdict = verdictOf(version, batching);
   }
 
   /** Forgets what was learnt of a version that is no longer served. */
@@ -114,7 +121,7 @@ export class ModelScheduler {
       ? { retryAfterMs: retryAfter(rowsPerMs === undefined ? 0 : load.rows / rowsPerMs) }
       : admit({ rowsAhead, rowsPerMs, serviceMs: queue.expectedMs(Math.min(queue.rows + rows, queue.cap())) }, leftMs);
     if (admission === 'yes') return undefined;
-    load.counts.shed += 1;
+    load.counters.refused();
     return overloadedError(call.version, admission.retryAfterMs);
   }
 
@@ -131,10 +138,7 @@ export class ModelScheduler {
     queued.timer = this.clock.setTimer(Math.max(0, context.deadlineAtMs - queued.submittedAtMs), () =>
       this.expire(queued),
     );
-    queued.onLeave = () => {
-      load.counts.cancelled += 1;
-      this.settle(queued, clientClosed());
-    };
+    queued.onLeave = () => this.settle(queued, clientClosed());
     context.signal.addEventListener('abort', queued.onLeave, { once: true });
     if (load.verdict === undefined) this.bringIn(load);
     else if (this.roomFor(load)) this.pump();
@@ -147,8 +151,7 @@ export class ModelScheduler {
     this.executor.load(load.version).then(
       ({ batching }) => {
         load.loading = false;
-        const isOff = load.version.manifest.batching.mode === 'off';
-        load.verdict = isOff ? { batchable: false, reason: 'model.yaml says batching: { mode: off }.' } : batching;
+        load.verdict = verdictOf(load.version, batching);
         this.pump();
       },
       (error: unknown) => {
@@ -242,7 +245,7 @@ export class ModelScheduler {
     for (const { owner } of pieces) owner.running.add(batch);
     const onStart = (): void => {
       const nowMs = this.clock.monotonicMs();
-      for (const { owner } of pieces) owner.startedAtMs ??= nowMs;
+      for (const { owner } of pieces) this.begins(owner, nowMs);
     };
     const calls = pieces.map(({ input }) => input);
     const { traceparent } = pieces[0].owner.call.context;
@@ -260,9 +263,7 @@ export class ModelScheduler {
     const nowMs = this.clock.monotonicMs();
     const serviceMs = nowMs - batch.startedAtMs;
     this.end(batch, serviceMs);
-    load.counts.batches += 1;
-    load.counts.rows += rows;
-    load.batchesByRows.set(rows, (load.batchesByRows.get(rows) ?? 0) + 1);
+    load.counters.batchDone(rows, result);
     load.drainRate.batchEnded(rows, load.queuedRows.online + load.queuedRows.bulk > 0, nowMs);
     queue.sizer.learn({ rows, full, serviceMs });
     // The process first, then the answers: it would idle meanwhile.
@@ -304,14 +305,13 @@ export class ModelScheduler {
     for (const { owner } of pieces) owner.running.delete(batch);
     queue.batchesRunning -= 1;
     queue.load.batchesRunning -= 1;
-    queue.load.executorMs += serviceMs;
+    queue.load.counters.runs.observe(serviceMs, batch.startedAtMs + serviceMs);
     queue.load.servedMs += serviceMs - batch.expectedMs;
   }
 
   private expire(queued: QueuedCall): void {
-    const { load } = queued.queue;
-    load.counts.expired += 1;
-    this.settle(queued, deadlineError(load.version, queued.startedAtMs === undefined ? 'queued' : 'executing'));
+    const { version } = queued.call;
+    this.settle(queued, deadlineError(version, queued.startedAtMs === undefined ? 'queued' : 'executing'));
   }
 
   /** Ends a call: with `error`, or with what its pieces gave. */
@@ -319,8 +319,19 @@ export class ModelScheduler {
     if (queued.settled) return;
     queued.settled = true;
     this.release(queued);
+    if (queued.startedAtMs === undefined) this.waited(queued, this.clock.monotonicMs());
     if (error === undefined) this.answer(queued);
-    else queued.reject(error);
+    else this.refuse(queued, error);
+  }
+
+  private begins(queued: QueuedCall, nowMs: number): void {
+    if (queued.settled || queued.startedAtMs !== undefined) return;
+    queued.startedAtMs = nowMs;
+    this.waited(queued, nowMs);
+  }
+
+  private waited({ queue, submittedAtMs }: QueuedCall, untilMs: number): void {
+    queue.load.counters.waits[queue.priority].observe(untilMs - submittedAtMs, untilMs);
   }
 
   private answer(queued: QueuedCall): void {
@@ -328,9 +339,15 @@ export class ModelScheduler {
     try {
       const inOrder = [...outputs].sort(([a], [b]) => a - b).map(([, output]) => output);
       queued.resolve({ output: joinPieces(inOrder), queueMs: startedAtMs - submittedAtMs, computeMs, batchSize });
+      queued.queue.load.counters.ended(undefined);
     } catch (error) {
-      queued.reject(error);
+      this.refuse(queued, error);
     }
+  }
+
+  private refuse({ queue, reject }: QueuedCall, error: unknown): void {
+    queue.load.counters.ended(error);
+    reject(error);
   }
 
   private release(queued: QueuedCall): void {
@@ -345,4 +362,10 @@ export class ModelScheduler {
     for (const batch of running) if (batch.pieces.every(({ owner }) => owner.settled)) batch.abandon.abort();
     if (this.calls === 0) this.idle.splice(0).forEach((resolve) => resolve());
   }
+}
+
+/** What the manifest says goes before what was found. */
+function verdictOf({ manifest }: ModelVersion, found: BatchVerdict): BatchVerdict {
+  if (manifest.batching.mode !== 'off') return found;
+  return { batchable: false, reason: 'model.yaml says batching: { mode: off }.' };
 }
