@@ -66,6 +66,36 @@ describe('executors that die', () => {
     expect(pool.executor.status().restarts).toBe(1);
   });
 
+  it('loads and runs elsewhere what a process was given after it had stopped, and blames neither model nor input', async () => {
+    // Only what is asked of a process shows here that it stopped; a run of its own may last for minutes.
+    const timings = { pingEveryMs: 600_000, pongMs: 500, quietMs: 0, respawnMs: [0], crashLimit: 1 };
+    await using pool = await PoolHarness.start({ timings });
+    const execution = { hardTimeoutMs: 600_000 };
+    const model = await pool.write('model', tiny.identity('FP32', ['rows', 1]), { execution });
+    const stopAll = async (): Promise<readonly number[]> => {
+      const idle = await eventually(() => pool.slotsIn('idle').length === 2 && pool.slotsIn('idle'));
+      const pids = idle.map(({ pid }) => pid!);
+      for (const pid of pids) process.kill(pid, 'SIGSTOP');
+      return pids;
+    };
+    const stoppedBefore = await stopAll();
+    await expect(pool.executor.load(model)).rejects.toMatchObject({
+      code: 'model_load_failed',
+      message: expect.stringContaining('did not answer'),
+    });
+    await expect(pool.executor.load(model)).resolves.toBeDefined();
+    expect(stoppedBefore.map(isThere)).toEqual([false, false]);
+
+    const holder = pool.executor.status().slots.find(({ holds }) => holds.length > 0)!.pid!;
+    process.kill(holder, 'SIGSTOP');
+    const onStart = jest.fn();
+    const { outputs } = await pool.run(model, { x: floats([7]) }, { onStart });
+    expect(numbersOf(outputs[0]['y'])).toEqual([7]);
+    expect(onStart).toHaveBeenCalledTimes(2);
+    expect(isThere(holder)).toBe(false);
+    expect(pool.reports.filter(({ report }) => 'state' in report && report.state === 'failed')).toEqual([]);
+  });
+
   it('replaces an idle process that holds more memory than it may', async () => {
     await using pool = await PoolHarness.start({ processLimitBytes: 1, timings: { memoryEveryMs: 20, healthyMs: 0 } });
     const first = await eventually(() => pool.slotsIn('idle').length > 0 && pool.slotsIn('idle'));

@@ -4,7 +4,7 @@ import { Readiness } from './readiness';
 
 /** A pool in which each process has the given state. */
 function poolOf(...states: readonly SlotStatus['state'][]): Executor {
-  const slots = states.map((state) => ({ state, holds: [], rssBytes: 0 }));
+  const slots = states.map((state) => ({ state, holds: [] }));
   return { status: () => ({ slots }) } as unknown as Executor;
 }
 

@@ -141,7 +141,7 @@ export class FakeExecutor implements Executor {
     const held = this.resident.get(key);
     if (held) return held;
     if (this.loadFault) throw this.loadFault;
-    const loaded = { signature: version.signature, residentBytes: 1, loadMs: 0, batching: this.batching };
+    const loaded = { signature: version.signature, residentBytes: 1, batching: this.batching };
     this.loads.push(version);
     this.resident.set(key, loaded);
     return loaded;
@@ -176,7 +176,7 @@ export class FakeExecutor implements Executor {
 
   status(): ExecutorStatus {
     return {
-      slots: this.closed ? [] : [{ state: 'idle', holds: [...this.resident.keys()], rssBytes: 0 }],
+      slots: this.closed ? [] : [{ state: 'idle', holds: [...this.resident.keys()] }],
       concurrency: this.concurrency,
       running: this.running.size,
       waiting: this.waiting.size,

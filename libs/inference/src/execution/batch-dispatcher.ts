@@ -1,12 +1,11 @@
 import type { Clock } from '@app/core';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { Batch, BatchResult, Room } from './executor';
 import type { ModelLoader } from './model-loader';
 import type { PoisonList } from './poison-list';
 import { clientClosed, crashed, quarantined, shuttingDown, tooSlow } from './refusals';
 import type { Slot } from './slot';
-import { SlotDeath } from './slot-death';
+import { SlotDeath, mayBlame } from './slot-death';
 import type { SlotPool } from './slot-pool';
 
 /** A batch on its way. */
@@ -171,7 +170,7 @@ export class BatchDispatcher {
   /** Who was killed from outside twice had bad luck; who crashed twice is to blame. */
   private condemn(job: Job, { deathCause }: SlotDeath): void {
     const { poison, clock } = this.options;
-    if (deathCause !== 'killed') poison.add(job.batch, clock.monotonicMs());
+    if (deathCause !== 'killed' && mayBlame(deathCause)) poison.add(job.batch, clock.monotonicMs());
     this.settle(job, () => job.reject(crashed(job.batch.version)));
   }
 
@@ -203,7 +202,7 @@ export class BatchDispatcher {
   private want({ batch: { version }, key }: Job): void {
     const { loader } = this.options;
     if (loader.isHeld(key)) return this.extend(version);
-    loader.load(version).catch((error: unknown) => this.refuse(key, error));
+    loader.loadUnreported(version).catch((error: unknown) => this.refuse(key, error));
   }
 
   private extend(version: ModelVersion): void {

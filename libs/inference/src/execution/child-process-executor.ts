@@ -1,22 +1,25 @@
-import { SystemClock } from '@app/core';
-import type { Clock } from '@app/core';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion, VersionReport } from '@app/model-registry';
+import { type Clock, SystemClock } from '@app/core';
+import { type ModelVersion, type VersionReport, versionKey } from '@app/model-registry';
 import { BatchDispatcher } from './batch-dispatcher';
-import { defaultEntryPath, startChild } from './child-process';
-import type { StartChild } from './child-process';
+import { type StartChild, defaultEntryPath, startChild } from './child-process';
 import { cpuQuota, memoryLimitBytes } from './cpu-quota';
 import { CrashBreaker } from './crash-policy';
-import { Executor } from './executor';
-import type { Batch, BatchResult, ExecutorStatus, LoadedModel, Room, WorkSource } from './executor';
-import { EXECUTOR_TIMINGS } from './executor-options';
-import type { ChildProcessExecutorOptions } from './executor-options';
+import {
+  type Batch,
+  type BatchResult,
+  Executor,
+  type ExecutorStatus,
+  type LoadedModel,
+  type Room,
+  type WorkSource,
+} from './executor';
+import { type ChildProcessExecutorOptions, EXECUTOR_TIMINGS } from './executor-options';
 import { ModelLoader } from './model-loader';
 import { PoisonList } from './poison-list';
 import { Prober } from './probe';
 import { unavailable } from './refusals';
 import type { Slot } from './slot';
-import type { DeathCause } from './slot-death';
+import { type DeathCause, mayBlame } from './slot-death';
 import { SlotPool } from './slot-pool';
 
 const MAX_CACHED = 10;
@@ -89,7 +92,7 @@ export class ChildProcessExecutor extends Executor {
 
   override load(version: ModelVersion): Promise<LoadedModel> {
     this.versions.set(versionKey(version), version);
-    return this.loader.loadAndReport(version);
+    return this.loader.load(version);
   }
 
   override async run(batch: Batch): Promise<BatchResult> {
@@ -122,7 +125,6 @@ export class ChildProcessExecutor extends Executor {
         ...(slot.pid !== undefined && { pid: slot.pid }),
         holds: [...slot.holds.keys()],
         ...(slot.doing !== undefined && { doing: slot.doing }),
-        rssBytes: slot.rssBytes,
       })),
       concurrency: this.concurrency,
       ...this.dispatcher.counts,
@@ -157,7 +159,7 @@ export class ChildProcessExecutor extends Executor {
 
   private onDeath(slot: Slot, cause: DeathCause, doing: string | undefined): void {
     if (cause !== 'replaced') this.onCrash({ cause, doing });
-    if (doing !== undefined && cause !== 'replaced' && this.breaker.died(doing, this.clock.monotonicMs())) {
+    if (doing !== undefined && mayBlame(cause) && this.breaker.died(doing, this.clock.monotonicMs())) {
       this.giveUp(doing);
     }
     this.loader.restore(slot);
@@ -170,7 +172,7 @@ export class ChildProcessExecutor extends Executor {
     if (!version) return;
     this.report(version, { state: 'failed', reason: 'crash_loop: the processes that run it die again and again.' });
     this.dispatcher.refuse(key, unavailable(version, this.breaker.pausedForMs(key, this.clock.monotonicMs())));
-    this.loader.drop(key);
+    void this.loader.release(key);
   }
 }
 

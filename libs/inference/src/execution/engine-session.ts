@@ -1,5 +1,4 @@
-import { QuaysideError } from '@app/core';
-import type { Dtype, NamedTensors, Signature, Tensor, TensorSpec } from '@app/core';
+import { type Dtype, type NamedTensors, QuaysideError, type Signature, type Tensor, type TensorSpec } from '@app/core';
 import type { EngineSession } from '../tasks/task';
 import { runError } from './native-errors';
 

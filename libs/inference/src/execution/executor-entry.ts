@@ -7,21 +7,20 @@ import { InferenceSession } from 'onnxruntime-node';
 import { checkBatching } from '../tasks/batch-check';
 import { taskOf } from '../tasks/tasks';
 import type { OpenModel } from '../tasks/task';
-import { OnnxEngineSession } from './engine-session';
-import type { NativeSession } from './engine-session';
+import { type NativeSession, OnnxEngineSession } from './engine-session';
 import { FrameChannel } from './frame-channel';
-import { FrameError, PROTOCOL } from './frames';
-import type { Frame } from './frames';
-import { packTensors, unpackCalls } from './messages';
-import type {
-  ErrorAnswer,
-  Hello,
-  LoadQuestion,
-  LoadedAnswer,
-  RunAnswer,
-  RunQuestion,
-  UnloadQuestion,
-  UnloadedAnswer,
+import { type Frame, FrameError, PROTOCOL } from './frames';
+import {
+  type ErrorAnswer,
+  type Hello,
+  type LoadQuestion,
+  type LoadedAnswer,
+  type RunAnswer,
+  type RunQuestion,
+  type UnloadQuestion,
+  type UnloadedAnswer,
+  packTensors,
+  unpackCalls,
 } from './messages';
 import { assertUnchanged, verifyFiles } from './model-files';
 import { loadError, textOf } from './native-errors';
@@ -91,15 +90,13 @@ async function dispatch({ type, id, meta, payload }: Frame): Promise<void> {
 }
 
 async function load(id: number, { key, version, probe }: LoadQuestion): Promise<void> {
-  const startedAt = performance.now();
   const rssBefore = process.memoryUsage.rss();
   const entry = await open(version);
   opened.set(key, entry);
   const report = (warm: boolean, found: Pick<LoadedAnswer, 'batching' | 'debug'> = {}): void => {
     const rssBytes = process.memoryUsage.rss();
-    const loadMs = performance.now() - startedAt;
     const { signature } = new OnnxEngineSession(asNative(entry.session));
-    const loaded: LoadedAnswer = { warm, signature, loadMs, rssBytes, grownBytes: rssBytes - rssBefore, ...found };
+    const loaded: LoadedAnswer = { warm, signature, rssBytes, grownBytes: rssBytes - rssBefore, ...found };
     channel.send({ type: 'loaded', id, meta: loaded });
   };
   report(false);

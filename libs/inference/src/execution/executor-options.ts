@@ -10,6 +10,8 @@ export interface ExecutorTimings {
   readonly pingEveryMs: number;
   /** It is killed when it has not answered by then. */
   readonly pongMs: number;
+  /** One that was not heard of for so long is pinged with its next batch, too; before a load it always is. */
+  readonly quietMs: number;
   /** A load with its warm-up that lasts longer is killed. */
   readonly loadMs: number;
   /** How long a process may take to end when it is asked to, before it is killed. */
@@ -37,6 +39,7 @@ export const EXECUTOR_TIMINGS: ExecutorTimings = {
   helloMs: 10_000,
   pingEveryMs: 5_000,
   pongMs: 1_000,
+  quietMs: 100,
   loadMs: 120_000,
   endMs: 2_000,
   respawnMs: [0, 250, 500, 1_000, 2_000, 4_000, 8_000, 10_000],

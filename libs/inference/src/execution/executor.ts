@@ -39,7 +39,6 @@ export interface LoadedModel {
   readonly signature: Signature;
   /** How much memory one copy took, in bytes. */
   readonly residentBytes: number;
-  readonly loadMs: number;
   /** Whether rows of several calls may run together; found when its contents were first opened. */
   readonly batching: BatchVerdict;
 }
@@ -53,7 +52,6 @@ export interface SlotStatus {
   readonly holds: readonly string[];
   /** Key of the version that it runs or loads. */
   readonly doing?: string;
-  readonly rssBytes: number;
 }
 
 /** The whole pool. */

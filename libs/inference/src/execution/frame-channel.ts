@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { FrameReader, encodeFrame } from './frames';
-import type { Frame, FrameToSend } from './frames';
+import { type Frame, FrameReader, type FrameToSend, encodeFrame } from './frames';
 
 /** What happens on a channel. */
 export interface ChannelEvents {

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
-import { FRAME_LIMIT_BYTES, FRAME_TYPES, FrameError, FrameReader, aligned, encodeFrame } from './frames';
-import type { Frame, FrameToSend } from './frames';
+import {
+  FRAME_LIMIT_BYTES,
+  FRAME_TYPES,
+  type Frame,
+  FrameError,
+  FrameReader,
+  type FrameToSend,
+  aligned,
+  encodeFrame,
+} from './frames';
 
 const parts = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 4 });
 const frame: fc.Arbitrary<FrameToSend & { parts: Uint8Array[] }> = fc.record({

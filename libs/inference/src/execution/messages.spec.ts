@@ -1,10 +1,8 @@
-import { DTYPES } from '@app/core';
-import type { Tensor } from '@app/core';
+import { DTYPES, type Tensor } from '@app/core';
 import fc from 'fast-check';
 import type { TaskInput } from '../tasks/task';
 import { FrameReader, encodeFrame } from './frames';
-import { packCalls, unpackCalls } from './messages';
-import type { CallHead } from './messages';
+import { type CallHead, packCalls, unpackCalls } from './messages';
 
 const tensor: fc.Arbitrary<Tensor> = fc.record({
   dtype: fc.constantFrom(...DTYPES),

@@ -35,7 +35,6 @@ export interface LoadQuestion {
 export interface LoadedAnswer {
   readonly warm: boolean;
   readonly signature: Signature;
-  readonly loadMs: number;
   /** What the process holds now, and by how much that grew with the version. */
   readonly rssBytes: number;
   readonly grownBytes: number;

@@ -1,17 +1,13 @@
-import { QuaysideError } from '@app/core';
-import type { Clock } from '@app/core';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion, VersionReport } from '@app/model-registry';
+import { type Clock, QuaysideError } from '@app/core';
+import { type ModelVersion, type VersionReport, versionKey } from '@app/model-registry';
 import type { BatchVerdict } from '../tasks/batch-check';
 import type { CrashBreaker } from './crash-policy';
 import type { LoadedModel } from './executor';
 import type { ExecutorTimings } from './executor-options';
 import type { Prober, Verdict } from './probe';
 import { noRoom, shuttingDown, unavailable } from './refusals';
-import { expectedBytes, planRoom } from './residency';
-import type { ResidencyLimits } from './residency';
-import { ResidentAccount } from './resident-account';
-import type { Entry } from './resident-account';
+import { type ResidencyLimits, expectedBytes, planRoom } from './residency';
+import { type Entry, ResidentAccount } from './resident-account';
 import type { OpenedModel, Slot } from './slot';
 import { SlotDeath, loadFailure } from './slot-death';
 import type { SlotPool } from './slot-pool';
@@ -59,8 +55,25 @@ export class ModelLoader {
     this.turns = new SlotTurns(options);
   }
 
-  /** Resolves when a process holds the version. Throws model_load_failed, model_capacity, model_unavailable, shutting_down. */
-  load(version: ModelVersion): Promise<LoadedModel> {
+  /**
+   * Resolves when a process holds the version, and reports each step on the way. Throws model_load_failed, model_capacity,
+   * model_unavailable, shutting_down.
+   */
+  async load(version: ModelVersion): Promise<LoadedModel> {
+    const key = versionKey(version);
+    this.announced.set(key, (this.announced.get(key) ?? 0) + 1);
+    try {
+      const loaded = await this.loadUnreported(version);
+      this.options.report(version, { signature: loaded.signature });
+      return loaded;
+    } finally {
+      this.announced.set(key, (this.announced.get(key) ?? 1) - 1);
+      if (this.announced.get(key) === 0) this.announced.delete(key);
+    }
+  }
+
+  /** As `load`, for what was ready before and is brought back: nobody is told of its steps. */
+  loadUnreported(version: ModelVersion): Promise<LoadedModel> {
     const key = versionKey(version);
     if (this.closed) return Promise.reject(shuttingDown());
     const held = this.modelOf(key);
@@ -76,29 +89,24 @@ export class ModelLoader {
     return load;
   }
 
-  /** As `load`, and reports each step of it. */
-  async loadAndReport(version: ModelVersion): Promise<LoadedModel> {
-    const key = versionKey(version);
-    this.announced.set(key, (this.announced.get(key) ?? 0) + 1);
-    try {
-      const loaded = await this.load(version);
-      this.options.report(version, { signature: loaded.signature });
-      return loaded;
-    } finally {
-      this.announced.set(key, (this.announced.get(key) ?? 1) - 1);
-      if (this.announced.get(key) === 0) this.announced.delete(key);
-    }
-  }
-
   /** Releases every copy of the version, once what loads it is done; unknown ones are fine. */
   async unload(key: string): Promise<void> {
     await this.loads.get(key)?.catch(() => {});
     await this.release(key);
   }
 
-  /** Forgets a version whose processes crash: what is left of it is released. */
-  drop(key: string): void {
-    void this.release(key);
+  /** Releases what processes hold of the version now; a load of it that is under way decides its own end. */
+  release(key: string): Promise<void> {
+    const current = this.leaving.get(key);
+    if (current) return current;
+    const slots = this.options.pool.slots.filter((slot) => slot.holds.has(key));
+    const release = Promise.all(slots.map((slot) => this.releaseFrom(slot, key))).then(() => {
+      this.leaving.delete(key);
+      this.account.remove(key);
+      this.options.onChange();
+    });
+    this.leaving.set(key, release);
+    return release;
   }
 
   /** Notes that the version is used now. */
@@ -240,7 +248,7 @@ export class ModelLoader {
   private restoreOne(version: ModelVersion): void {
     const key = versionKey(version);
     if (this.closed || this.leaving.has(key) || this.options.breaker.isOpen(key)) return;
-    this.load(version).catch((error: unknown) => {
+    this.loadUnreported(version).catch((error: unknown) => {
       if (this.closed) return;
       this.options.report(version, { state: 'failed', reason: error instanceof Error ? error.message : String(error) });
     });
@@ -250,19 +258,6 @@ export class ModelLoader {
     const entry = this.account.get(key);
     if (entry) this.options.report(entry.version, { state: 'known' });
     void this.release(key);
-  }
-
-  private release(key: string): Promise<void> {
-    const current = this.leaving.get(key);
-    if (current) return current;
-    const slots = this.options.pool.slots.filter((slot) => slot.holds.has(key));
-    const release = Promise.all(slots.map((slot) => this.releaseFrom(slot, key))).then(() => {
-      this.leaving.delete(key);
-      this.account.remove(key);
-      this.options.onChange();
-    });
-    this.leaving.set(key, release);
-    return release;
   }
 
   /** A process that does not give the memory back is replaced. A process that dies gives it back, too. */

@@ -1,5 +1,4 @@
-import { QuaysideError, isQuaysideError } from '@app/core';
-import type { ErrorCode } from '@app/core';
+import { type ErrorCode, QuaysideError, isQuaysideError } from '@app/core';
 
 /**
  * What ONNX Runtime's texts mean. It throws plain errors whose only content is a text, with file paths in some, so the

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { TaskInput } from '../tasks/task';
 import type { Batch } from './executor';
 

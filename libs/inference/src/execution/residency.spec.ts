@@ -1,5 +1,4 @@
-import { expectedBytes, planRoom } from './residency';
-import type { Newcomer, Resident, RoomPlan } from './residency';
+import { type Newcomer, type Resident, type RoomPlan, expectedBytes, planRoom } from './residency';
 import fc from 'fast-check';
 
 const resident = (key: string, more: Partial<Resident> = {}): Resident => ({

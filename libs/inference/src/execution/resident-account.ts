@@ -1,5 +1,4 @@
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { Resident } from './residency';
 
 /** A version in memory, or on its way there or back after a process died. */

@@ -18,6 +18,11 @@ const DEATHS = {
 /** Why an executor process ended. */
 export type DeathCause = keyof typeof DEATHS;
 
+/** Whether what the process ran or loaded may be the reason: it is not where the process never began with it. */
+export function mayBlame(cause: DeathCause): boolean {
+  return cause !== 'replaced' && cause !== 'no_pong';
+}
+
 /** The process died while it had something to do. */
 export class SlotDeath extends Error {
   override readonly name = 'SlotDeath';

@@ -1,6 +1,5 @@
 import type { Clock, Timer } from '@app/core';
-import { memoryOf } from './child-process';
-import type { StartChild } from './child-process';
+import { type StartChild, memoryOf } from './child-process';
 import { RespawnDelay } from './crash-policy';
 import type { ExecutorTimings } from './executor-options';
 import { shuttingDown } from './refusals';

@@ -8,11 +8,11 @@
 export enum SlotState {
   /** Spawned. Ends with its `hello`, or is killed when that does not come. */
   Starting = 'starting',
-  /** It opens, warms or releases a version, and answers nothing else. Ends with `loaded`, `unloaded` or `error`. */
+  /** It opens, warms or releases a version, and answers no more than the ping before. Ends with `loaded`, `unloaded` or `error`. */
   Loading = 'loading',
   /** It waits for work, and is pinged. Ends with the next question. */
   Idle = 'idle',
-  /** One batch runs. It is not pinged: the clock of the run is its health. Ends with `result` or `error`. */
+  /** One batch runs. It is pinged before it at most: the clock of the run is its health. Ends with `result` or `error`. */
   Busy = 'busy',
   /** It gets no more work: it was asked to end, or killed. Ends when its exit is seen. */
   Draining = 'draining',

@@ -3,8 +3,7 @@ import { ManualClock, aModelVersion } from '@app/testing';
 import { DEFAULT_MANIFEST, versionKey } from '@app/model-registry';
 import type { ChildEvents } from './child-process';
 import { EXECUTOR_TIMINGS } from './executor-options';
-import { PROTOCOL } from './frames';
-import type { FrameToSend } from './frames';
+import { type FrameToSend, PROTOCOL } from './frames';
 import { Slot } from './slot';
 import { SlotDeath } from './slot-death';
 
@@ -13,7 +12,7 @@ const VERSION = aModelVersion({
   manifest: { ...DEFAULT_MANIFEST, execution: { ...DEFAULT_MANIFEST.execution, hardTimeoutMs: 400 } },
 });
 const KEY = versionKey(VERSION);
-const LOADED = { signature: VERSION.signature, loadMs: 1, rssBytes: 100, grownBytes: 40 };
+const LOADED = { signature: VERSION.signature, rssBytes: 100, grownBytes: 40 };
 
 /** Lets something happen in the same turn of the event loop as a timer, right behind it. */
 class WatchedClock extends ManualClock {
@@ -59,6 +58,11 @@ class Stage {
     const meta = { pid: 42, protocol, ort: '1.30.0', node: 'v24' };
     this.child!.onFrame({ type: 'hello', id: 0, meta, payload: new Uint8Array() });
     return this;
+  }
+
+  /** The process answers the ping that came with the last question. */
+  sign(): void {
+    this.child!.onFrame({ type: 'pong', id: this.sent.at(-1)!.id, meta: {}, payload: new Uint8Array() });
   }
 
   /** The process answers the last question. */
@@ -120,6 +124,49 @@ describe(Slot.name, () => {
     expect(stage).toMatchObject({ killed: 0, slot: { state: 'idle' } });
   });
 
+  it.each([
+    { what: 'a load', ask: ({ slot }: Stage) => slot.load(VERSION), limitMs: 120_000, tooLate: 'load_timeout' },
+    { what: 'a release', ask: ({ slot }: Stage) => slot.unload(KEY), limitMs: 120_000, tooLate: 'load_timeout' },
+    { what: 'a run after a pause', ask: (stage: Stage) => stage.run(), limitMs: 400, tooLate: 'hard_timeout' },
+  ])('pings a process before $what: a stopped one is killed after a second', async ({ ask, limitMs, tooLate }) => {
+    const stopped = new Stage().greet();
+    await stopped.clock.advance(EXECUTOR_TIMINGS.quietMs);
+    const lost = outcome(ask(stopped));
+    const [ping, question] = stopped.sent;
+    expect(ping).toMatchObject({ type: 'ping', id: question.id });
+    await stopped.clock.advance(999);
+    expect(stopped.killed).toBe(0);
+    await stopped.clock.advance(1);
+    expect(stopped.killed).toBe(1);
+    stopped.exit();
+    await expect(lost).resolves.toMatchObject({ deathCause: 'no_pong' });
+
+    const alive = new Stage().greet();
+    await alive.clock.advance(EXECUTOR_TIMINGS.quietMs);
+    const late = outcome(ask(alive));
+    alive.sign();
+    await alive.clock.advance(limitMs - 1);
+    expect(alive.killed).toBe(0);
+    await alive.clock.advance(1);
+    expect(alive.killed).toBe(1);
+    alive.exit();
+    await expect(late).resolves.toMatchObject({ deathCause: tooLate });
+  });
+
+  it('takes a pong to an earlier ping for no sign that the process has begun with a question', async () => {
+    const stage = new Stage().greet();
+    await stage.clock.advance(5_000);
+    const run = outcome(stage.run());
+    const question = stage.sent.pop()!;
+    stage.sent.push({ type: 'ping', id: 0, meta: {} });
+    stage.sign();
+    stage.sent.push(question);
+    await stage.clock.advance(1_000);
+    expect(stage.killed).toBe(1);
+    stage.exit();
+    await expect(run).resolves.toMatchObject({ deathCause: 'no_pong' });
+  });
+
   it('does not ping a busy process: its run has a clock of its own', async () => {
     const stage = new Stage().greet();
     const run = outcome(stage.run());
@@ -142,7 +189,7 @@ describe(Slot.name, () => {
     expect(opened).toHaveBeenCalledTimes(1);
     expect(stage.slot.state).toBe('loading');
     stage.answer('loaded', { ...LOADED, warm: true });
-    await expect(load).resolves.toEqual({ signature: VERSION.signature, residentBytes: 40, loadMs: 1 });
+    await expect(load).resolves.toEqual({ signature: VERSION.signature, residentBytes: 40 });
     expect([...stage.slot.holds.keys()]).toEqual([KEY]);
     const unload = stage.slot.unload(KEY);
     stage.answer('unloaded', { rssBytes: 60, freedBytes: 40 });
@@ -154,6 +201,7 @@ describe(Slot.name, () => {
   it('kills a process that loads for more than two minutes', async () => {
     const stage = new Stage().greet();
     const load = outcome(stage.slot.load(VERSION));
+    stage.sign();
     await stage.clock.advance(120_000);
     expect(stage.killed).toBe(1);
     stage.exit();

@@ -1,26 +1,26 @@
-import { QuaysideError } from '@app/core';
-import type { Clock, Timer } from '@app/core';
-import { versionKey } from '@app/model-registry';
-import type { ModelVersion } from '@app/model-registry';
+import { type Clock, QuaysideError, type Timer } from '@app/core';
+import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { ExecutorChild, StartChild } from './child-process';
 import type { Batch, BatchResult, LoadedModel } from './executor';
 import type { ExecutorTimings } from './executor-options';
-import { FrameError, PROTOCOL } from './frames';
-import type { Frame, FrameToSend } from './frames';
-import { packCalls, unpackTensors } from './messages';
-import type {
-  ErrorAnswer,
-  Hello,
-  LoadQuestion,
-  LoadedAnswer,
-  RunAnswer,
-  RunQuestion,
-  UnloadQuestion,
-  UnloadedAnswer,
+import { type Frame, FrameError, type FrameToSend, PROTOCOL } from './frames';
+import {
+  type ErrorAnswer,
+  type Hello,
+  type LoadQuestion,
+  type LoadedAnswer,
+  type RunAnswer,
+  type RunQuestion,
+  type UnloadQuestion,
+  type UnloadedAnswer,
+  packCalls,
+  unpackTensors,
 } from './messages';
-import { SlotDeath } from './slot-death';
-import type { DeathCause } from './slot-death';
+import { type DeathCause, SlotDeath } from './slot-death';
 import { SlotState, moveSlot } from './slot-state';
+
+/** The id of a ping that belongs to no question. */
+const NO_QUESTION = 0;
 
 /** What a slot tells its pool. */
 export interface SlotEvents {
@@ -54,6 +54,8 @@ interface LoadOptions {
 interface Pending {
   readonly id: number;
   readonly doing: string;
+  /** The process has said that it lives: from now on it has the time that the question may take. */
+  readonly onSign: () => void;
   readonly onFrame: (frame: Frame) => void;
   readonly fail: (error: Error) => void;
 }
@@ -79,6 +81,7 @@ export class Slot {
   private pending: Pending | undefined;
   private timer: Timer | undefined;
   private lastId = 0;
+  private lastHeardAtMs = Number.NEGATIVE_INFINITY;
   private cause: DeathCause = 'crashed';
   private readonly held = new Map<string, OpenedModel>();
   private readonly child: ExecutorChild;
@@ -138,10 +141,10 @@ export class Slot {
       limitMs: this.options.timings.loadMs,
       tooLate: 'load_timeout',
       read: ({ meta }) => {
-        const { warm, signature, grownBytes, rssBytes, loadMs, batching, debug } = meta as LoadedAnswer;
+        const { warm, signature, grownBytes, rssBytes, batching, debug } = meta as LoadedAnswer;
         if (debug !== undefined) this.options.events.onDebug(debug);
         if (!warm) return void onOpen();
-        const model = { signature, residentBytes: Math.max(0, grownBytes), loadMs, batching };
+        const model = { signature, residentBytes: Math.max(0, grownBytes), batching };
         this.rssBytes = rssBytes;
         this.held.set(key, model);
         return model;
@@ -208,7 +211,7 @@ export class Slot {
 
   private ask<T>({ frame, state, doing, limitMs, tooLate, read }: Question<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const id = (this.lastId = (this.lastId + 1) % 0xffff_ffff);
+    const id = (this.lastId = (this.lastId % 0xffff_ffff) + 1);
     const onFrame = (answer: Frame): void => {
       const failed = answer.type === 'error';
       const value = failed ? undefined : read(answer);
@@ -217,11 +220,21 @@ export class Slot {
       if (value === undefined) reject(this.errorOf(answer));
       else resolve(value);
     };
+    const onSign = (): void => this.limit(limitMs, tooLate);
     this.move(state);
-    this.pending = { id, doing, fail: reject, onFrame };
-    this.limit(limitMs, tooLate);
+    this.pending = { id, doing, onSign, onFrame, fail: reject };
+    if (state === SlotState.Loading || this.isQuiet) this.ping(id);
+    else onSign();
     this.send({ ...frame, id });
     return promise;
+  }
+
+  /**
+   * Whether the process may have stopped unseen. One that is asked again and again shows by its answers that it lives, and
+   * is spared the second frame.
+   */
+  private get isQuiet(): boolean {
+    return this.options.clock.monotonicMs() - this.lastHeardAtMs >= this.options.timings.quietMs;
   }
 
   /** What does not fit into a frame fails like an answer of the process. */
@@ -238,9 +251,11 @@ export class Slot {
   }
 
   private receive(frame: Frame): void {
+    this.lastHeardAtMs = this.options.clock.monotonicMs();
     if (frame.type === 'hello') return this.greet(frame.meta as Hello);
-    if (frame.type === 'pong') return this.current === SlotState.Idle ? this.watch() : undefined;
-    if (frame.id === this.pending?.id) this.pending.onFrame(frame);
+    if (frame.id === this.pending?.id)
+      return frame.type === 'pong' ? this.pending.onSign() : this.pending.onFrame(frame);
+    if (frame.type === 'pong' && this.current === SlotState.Idle) this.watch();
   }
 
   private greet(hello: Hello): void {
@@ -261,10 +276,13 @@ export class Slot {
 
   private watch(): void {
     this.timer?.cancel();
-    this.timer = this.options.clock.setTimer(this.options.timings.pingEveryMs, () => {
-      this.child.send({ type: 'ping', id: 0, meta: {} });
-      this.limit(this.options.timings.pongMs, 'no_pong');
-    });
+    this.timer = this.options.clock.setTimer(this.options.timings.pingEveryMs, () => this.ping(NO_QUESTION));
+  }
+
+  /** A process that is asked this before something else answers it first: it reads its frames in order. */
+  private ping(id: number): void {
+    this.child.send({ type: 'ping', id, meta: {} });
+    this.limit(this.options.timings.pongMs, 'no_pong');
   }
 
   /**
