@@ -18,6 +18,16 @@ export { JSON_LIMITS, parseJsonBody } from './json-body';
 export type { JsonLimits } from './json-body';
 export { ownValue } from './json';
 export type { JsonRecord, JsonValue, RawJson } from './json';
+export {
+  STORED_CODEC,
+  decodeStored,
+  decodeStoredTensor,
+  elementDtype,
+  encodeStored,
+  encodeStoredTensor,
+  isTensor,
+} from './stored-value';
+export type { StoredDtype, StoredScalar, StoredValue } from './stored-value';
 export { codePointLength } from './text';
 export { decodeTimestamp, encodeTimestamp } from './timestamp';
 export { newId } from './id';
