@@ -1,6 +1,6 @@
 import type { CallContext, JsonRecord } from '@app/core';
 import { FeatureStore, PassThroughFeatureStore } from '@app/feature-store';
-import { aModelVersion } from '@app/testing';
+import { FakeModelRegistry, aModelVersion } from '@app/testing';
 
 const CONTEXT: CallContext = {
   requestId: 'r-1',
@@ -11,7 +11,7 @@ const CONTEXT: CallContext = {
 
 /** Every store that there is; a new one stands here as well. */
 const STORES: readonly (readonly [string, () => FeatureStore])[] = [
-  [PassThroughFeatureStore.name, () => new PassThroughFeatureStore()],
+  [PassThroughFeatureStore.name, () => new PassThroughFeatureStore(new FakeModelRegistry())],
 ];
 
 describe.each(STORES)(`%s as a ${FeatureStore.name}`, (_name, open) => {
@@ -21,8 +21,8 @@ describe.each(STORES)(`%s as a ${FeatureStore.name}`, (_name, open) => {
       const rows: JsonRecord[] = Array.from({ length: count }, (_, at) => ({ at, text: `row ${at}`, nothing: null }));
       const before = structuredClone(rows);
       const enriched = await open().enrich(aModelVersion({ model: 'any' }), rows, CONTEXT);
-      expect(enriched).toHaveLength(count);
-      enriched.forEach((row, at) => expect(row).toMatchObject(before[at]));
+      expect(enriched.rows).toHaveLength(count);
+      enriched.rows.forEach((row, at) => expect(row).toMatchObject(before[at]));
       expect(rows).toEqual(before);
     },
   );

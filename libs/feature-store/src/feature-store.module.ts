@@ -1,3 +1,4 @@
+import { ModelRegistry } from '@app/model-registry';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { FeatureStore, PassThroughFeatureStore } from './feature-store';
 
@@ -8,7 +9,13 @@ export class FeatureStoreModule {
     return {
       module: FeatureStoreModule,
       global: true,
-      providers: [{ provide: FeatureStore, useClass: PassThroughFeatureStore }],
+      providers: [
+        {
+          provide: FeatureStore,
+          inject: [ModelRegistry],
+          useFactory: (registry: ModelRegistry) => new PassThroughFeatureStore(registry),
+        },
+      ],
       exports: [FeatureStore],
     };
   }

@@ -1,19 +1,61 @@
-import type { CallContext, JsonRecord } from '@app/core';
-import type { ModelVersion } from '@app/model-registry';
+import type { CallContext, JsonRecord, JsonValue } from '@app/core';
+import type { ModelRegistry, ModelVersion } from '@app/model-registry';
+
+/** Where a value of a model's row came from. */
+export type FeatureSource = 'request' | 'store' | 'default' | 'transform' | 'const';
+
+/** What was found of a stored feature; a read that did not happen has none of them. */
+export type FeatureStatus = 'PRESENT' | 'OUTSIDE_MAX_AGE' | 'NULL_VALUE' | 'NOT_FOUND';
+
+/** One column of one row: what the model was given and where that came from. */
+export interface FeatureRecord {
+  /** The column. */
+  readonly name: string;
+  readonly source: FeatureSource;
+  /** Null where nothing stored was wanted, and where the read did not happen, which `reason` then says. */
+  readonly status: FeatureStatus | null;
+  readonly reason?: 'timeout';
+  /** `name@version` of the view, where a stored feature was wanted. */
+  readonly view?: string;
+  readonly feature?: string;
+  /** When the stored row was true, in microseconds since the Unix epoch. */
+  readonly eventTsUs?: bigint;
+  /** As the model sees it, in canonical JSON. */
+  readonly value: JsonValue;
+}
+
+/** Where the values of one row came from. */
+export interface RowProvenance {
+  /** Keys that were wanted of the store, in the order of their views; empty where none was. */
+  readonly entityKeys: readonly string[];
+  /** One per column, in the model's order. */
+  readonly features: readonly FeatureRecord[];
+}
+
+/** Rows as a model's task reads them, and where their values came from. */
+export interface Enriched {
+  readonly rows: readonly JsonRecord[];
+  /** One per row, in order; absent for a model without bindings. */
+  readonly provenance?: readonly RowProvenance[];
+  /** Whether defaults stand in for features that could not be read in time. */
+  readonly degraded: boolean;
+}
 
 /** Joins stored features into the rows of a request, before the model's task reads them. */
 export abstract class FeatureStore {
-  /** A row out per row in, in order. Request fields are never changed, only joined by stored ones. */
-  abstract enrich(
-    version: ModelVersion,
-    rows: readonly JsonRecord[],
-    context: CallContext,
-  ): Promise<readonly JsonRecord[]>;
+  /** The registry is where the store learns what a version's columns are bound to. */
+  constructor(protected readonly schemaSource: ModelRegistry) {}
+
+  /**
+   * A row out per row in, in order. A model without bindings gets the same array back, without I/O or a copy.
+   * Throws invalid_input, feature_missing, feature_stale, features_unavailable, feature_cast.
+   */
+  abstract enrich(version: ModelVersion, rows: readonly JsonRecord[], context: CallContext): Promise<Enriched>;
 }
 
 /** Stores nothing: rows pass as they came. */
 export class PassThroughFeatureStore extends FeatureStore {
-  override enrich(_version: ModelVersion, rows: readonly JsonRecord[]): Promise<readonly JsonRecord[]> {
-    return Promise.resolve(rows);
+  override enrich(_version: ModelVersion, rows: readonly JsonRecord[]): Promise<Enriched> {
+    return Promise.resolve({ rows, degraded: false });
   }
 }

@@ -18,6 +18,7 @@ describe(parseManifest.name, () => {
       deadline_ms: 800
       text: { max_tokens: 64, pooling: cls, dimensions: [128, 64], classes: [a, b], multi_label: true, probabilities: true }
       tabular: { columns: [age, { name: job, default: none, null_as_nan: true }], classes: [bad, good] }
+      entities: { user_id: request.user }
       inputs: { x: { coerce: true, on_non_finite: reject } }
       sha256: { model.onnx: "${'AB'.repeat(32)}" }
     `);
@@ -43,6 +44,7 @@ describe(parseManifest.name, () => {
         columns: [{ name: 'age' }, { name: 'job', default: 'none', nullAsNan: true }],
         classes: ['bad', 'good'],
       },
+      entities: { user_id: 'user' },
       inputs: { x: { coerce: true, onNonFinite: 'reject' } },
       sha256: { 'model.onnx': 'ab'.repeat(32) },
     });
@@ -101,6 +103,18 @@ describe(parseManifest.name, () => {
     ['two documents', 'pinned: true\n---\npinned: false'],
   ])('refuses %s with a reason', (_, yaml) => {
     expect(() => parse(yaml)).toThrow(expect.objectContaining({ code: 'model_load_failed' }));
+  });
+
+  it('reads what the prediction log keeps of the model', () => {
+    const yaml =
+      'log: { payload: outputs, sampling_rate: 0.1, sampling_key: user, fields: { ssn: drop, name: truncate(3) } }';
+    expect(toManifest(parse(yaml)).log).toEqual({
+      payload: 'outputs',
+      samplingRate: 0.1,
+      samplingKey: 'user',
+      fields: { ssn: 'drop', name: { truncate: 3 } },
+    });
+    expect(() => parse('log: { fields: { ssn: erase } }')).toThrow('"log.fields.ssn" must be one of keep');
   });
 
   it.each(['versions: all', 'labels: { a: "1" }'])('takes %j only where it concerns all versions', (yaml) => {

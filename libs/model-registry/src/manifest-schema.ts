@@ -1,6 +1,6 @@
-import { isQuaysideError } from '@app/core';
+import { DTYPES, isQuaysideError } from '@app/core';
 import { parseDocument } from 'yaml';
-import type { ColumnSettings, InputOptions, Manifest, VersionPolicy } from './manifest';
+import type { ColumnSettings, FieldRule, InputOptions, Manifest, VersionPolicy } from './manifest';
 import {
   type Reader,
   flag,
@@ -47,6 +47,48 @@ const COLUMN_KEYS = {
     takes: 'text, number, true, false',
     default: 'none: the column is required',
     says: 'What an absent column becomes.',
+  },
+  from: {
+    read: text,
+    takes: '`request.<field>`, `feature:<view>@<version>:<feature>`, `transform:<name>@1(…)`, `const:<value>`',
+    default: '`request.<name>`',
+    says: 'Where the value comes from.',
+  },
+  override: {
+    read: oneOf(['request'] as const),
+    takes: '`request`',
+    default: 'none: a request that has the column is refused',
+    says: 'Whether a request may give the value itself, where `from` names another source.',
+  },
+  dtype: {
+    read: oneOf([...DTYPES, 'STRING', 'TIMESTAMP'] as const),
+    takes: 'an Open Inference Protocol type, `STRING`, `TIMESTAMP`',
+    default: "the feature's, else the input's",
+    says: "What a request's value is read as, before it is cast to what the model takes.",
+  },
+  cast: {
+    read: oneOf(['exact', 'round'] as const),
+    takes: '`exact`, `round`',
+    default: 'neither',
+    says: 'Also take floats for whole numbers where they are whole (`exact`), or round whole numbers that a float cannot hold (`round`).',
+  },
+  on_missing: {
+    read: oneOf(['default', 'error', 'nan'] as const),
+    takes: '`default`, `error`, `nan`',
+    default: "the feature's",
+    says: 'What to do about a stored value that is not there.',
+  },
+  on_stale: {
+    read: oneOf(['missing', 'default', 'serve', 'error'] as const),
+    takes: '`missing`, `default`, `serve`, `error`',
+    default: "the feature's",
+    says: 'What to do about a stored value that is too old.',
+  },
+  on_timeout: {
+    read: oneOf(['error', 'defaults'] as const),
+    takes: '`error`, `defaults`',
+    default: "the feature's",
+    says: 'What to do about a stored value that could not be read in time.',
   },
   ...INPUT_KEYS,
   on_non_finite: {
@@ -186,6 +228,12 @@ export const MANIFEST_KEYS = {
     default: 'false',
     says: "The classifier's output is already probabilities.",
   },
+  entities: {
+    read: mapOf(requestField),
+    takes: '`{ entity: request.<field> }`',
+    default: 'none',
+    says: "The request's fields that stored features are looked up by.",
+  },
   'tabular.columns': {
     read: listOf(column),
     takes: 'a list of names or columns',
@@ -203,6 +251,30 @@ export const MANIFEST_KEYS = {
     takes: 'options by input name',
     default: 'none',
     says: 'How JSON becomes elements, for models whose inputs are tensors.',
+  },
+  'log.payload': {
+    read: oneOf(['full', 'features', 'outputs', 'none'] as const),
+    takes: '`full`, `features`, `outputs`, `none`',
+    default: '`full`',
+    says: 'What the prediction log keeps: inputs, features and outputs; features and outputs; outputs; or none of them.',
+  },
+  'log.sampling_rate': {
+    read: number(0, 1),
+    takes: '0 to 1',
+    default: '1',
+    says: 'Share of the predictions that is logged. Those that failed, are degraded or not finite always are.',
+  },
+  'log.sampling_key': {
+    read: text,
+    takes: 'the name of a field',
+    default: 'none: each by itself',
+    says: 'The field of a row whose value decides: rows with equal values are all logged, or none of them.',
+  },
+  'log.fields': {
+    read: mapOf(fieldRule),
+    takes: '`keep`, `drop`, `mask`, `hash`, `truncate(N)` by field',
+    default: 'all are kept',
+    says: 'What becomes of a field of the input or the output, at whatever depth, before it is logged.',
   },
   sha256: {
     read: mapOf(sha256),
@@ -261,8 +333,15 @@ export function toManifest(written: WrittenManifest): Manifest {
       multiLabel: written['text.multi_label'],
       probabilities: written['text.probabilities'] ?? false,
     },
+    entities: written.entities ?? {},
     tabular: { columns: written['tabular.columns'], classes: written['tabular.classes'] },
     inputs: written.inputs ?? {},
+    log: {
+      payload: written['log.payload'] ?? 'full',
+      samplingRate: written['log.sampling_rate'] ?? 1,
+      samplingKey: written['log.sampling_key'],
+      fields: written['log.fields'] ?? {},
+    },
     sha256: written.sha256 ?? {},
   };
 }
@@ -346,6 +425,13 @@ function sha256(value: unknown, at: string): string {
   return value.toLowerCase();
 }
 
+function fieldRule(value: unknown, at: string): FieldRule {
+  const [, length] = /^truncate\((\d{1,4})\)$/.exec(String(value)) ?? [];
+  if (length !== undefined) return { truncate: Number(length) };
+  if (value === 'keep' || value === 'drop' || value === 'mask' || value === 'hash') return value;
+  throw wrong(at, 'one of keep, drop, mask, hash, truncate(N) with N up to 9999');
+}
+
 function inputOptions(value: unknown, at: string): InputOptions {
   const found = fields(INPUT_KEYS, value, at);
   return { coerce: found.coerce, nullAsNan: found.null_as_nan, onNonFinite: found.on_non_finite };
@@ -359,15 +445,29 @@ function cache(value: unknown, at: string): Manifest['cache'] {
 
 function column(value: unknown, at: string): ColumnSettings {
   if (typeof value === 'string') return { name: text(value, at) };
-  const { name, default: otherwise, ...options } = fields(COLUMN_KEYS, value, at);
+  const { name, default: otherwise, from, override, dtype, cast, ...options } = fields(COLUMN_KEYS, value, at);
   if (name === undefined) throw wrong(`${at}.name`, 'given');
   return {
     name,
     default: otherwise,
+    from,
+    override,
+    dtype,
+    cast,
+    onMissing: options.on_missing,
+    onStale: options.on_stale,
+    onTimeout: options.on_timeout,
     coerce: options.coerce,
     nullAsNan: options.null_as_nan,
     onNonFinite: options.on_non_finite,
   };
+}
+
+/** `request.applicant_id`: the field of a request, without the prefix. */
+function requestField(value: unknown, at: string): string {
+  const [, field] = typeof value === 'string' ? (/^request\.(.+)$/.exec(value) ?? []) : [];
+  if (field === undefined) throw wrong(at, 'request.<field>');
+  return field;
 }
 
 function fields<K extends Readonly<Record<string, Key<unknown>>>>(

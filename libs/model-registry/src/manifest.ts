@@ -1,3 +1,4 @@
+import type { Dtype } from '@app/core';
 import type { TaskName } from './task-name';
 
 /** Which versions of a model are served: the newest `latest`, all, or those named. */
@@ -18,6 +19,37 @@ export interface ColumnSettings extends InputOptions {
   readonly name: string;
   /** What an absent column becomes; a JSON scalar. */
   readonly default?: string | number | boolean;
+  /** Where the value comes from, as the feature store reads it; absent: `request.<name>`. */
+  readonly from?: string;
+  /** Set where a request may give the value itself, which then is not looked up or computed. */
+  readonly override?: 'request';
+  /** What a request's value is read as before it is cast to what the model takes; absent: as the source has it. */
+  readonly dtype?: Dtype | 'STRING' | 'TIMESTAMP';
+  /** Casts allowed beside those that lose nothing: `exact` for floats that are whole, `round` for large integers. */
+  readonly cast?: 'exact' | 'round';
+  /** What to do about a feature that is not there; absent: as its view says. */
+  readonly onMissing?: 'default' | 'error' | 'nan';
+  /** What to do about a feature that is too old; absent: as its view says. */
+  readonly onStale?: 'missing' | 'default' | 'serve' | 'error';
+  /** What to do about a feature that could not be read in time; absent: as its view says. */
+  readonly onTimeout?: 'error' | 'defaults';
+}
+
+/** How much of a prediction its log keeps, from all of it to nothing but what it cost. */
+export type LogPayload = 'full' | 'features' | 'outputs' | 'none';
+
+/** What becomes of one field before it is logged; `truncate` keeps its first so many characters. */
+export type FieldRule = 'keep' | 'drop' | 'mask' | 'hash' | { readonly truncate: number };
+
+/** What the prediction log keeps of a model. */
+export interface LogSettings {
+  readonly payload: LogPayload;
+  /** Share of the predictions that is logged, 0 to 1. Failed, degraded and non-finite ones always are. */
+  readonly samplingRate: number;
+  /** The field by whose value it is decided which are logged; absent: each by itself. */
+  readonly samplingKey?: string;
+  /** By name of a field of the input or the output, at whatever depth; others are kept. */
+  readonly fields: Readonly<Record<string, FieldRule>>;
 }
 
 /** `model.yaml` after merging the model's and the version's file, with every default filled in. */
@@ -63,6 +95,8 @@ export interface Manifest {
     /** Whether the classifier's output is already probabilities. */
     readonly probabilities: boolean;
   };
+  /** The request's field by entity: what stored features are looked up by. */
+  readonly entities: Readonly<Record<string, string>>;
   readonly tabular: {
     /** Columns in order; absent: the inputs' names in order. */
     readonly columns?: readonly ColumnSettings[];
@@ -71,6 +105,7 @@ export interface Manifest {
   };
   /** By input name; for models whose inputs are tensors. */
   readonly inputs: Readonly<Record<string, InputOptions>>;
+  readonly log: LogSettings;
   /** SHA-256 in hex by file; where given it must match. */
   readonly sha256: Readonly<Record<string, string>>;
 }

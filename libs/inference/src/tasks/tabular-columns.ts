@@ -109,7 +109,8 @@ function ofInputs(inputs: readonly TensorSpec[], written: readonly ColumnSetting
 
 /** NaN and the infinities are refused in a column unless the manifest says otherwise: few models expect them. */
 function columnOf(settings: ColumnSettings, inputOptions: DecodeOptions): Column {
-  const { name, default: whenAbsent, ...own } = settings;
+  const { name, default: whenAbsent } = settings;
+  const own = { coerce: settings.coerce, nullAsNan: settings.nullAsNan, onNonFinite: settings.onNonFinite };
   const { coerce = false, nullAsNan = false, onNonFinite, ...others } = { ...inputOptions, ...own };
   const options: Column['options'] = {
     ...others,
