@@ -98,6 +98,7 @@ const REACHED = {
     return predict(door);
   },
   model_capacity: failing('model_capacity'),
+  database_unavailable: failing('database_unavailable'),
   deadline_exceeded: async ({ door, executor }) => {
     executor.hang();
     const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });

@@ -30,6 +30,7 @@ export const ERROR_CATALOGUE = {
   model_not_ready: 'The version is still loading and did not become ready within the deadline.',
   model_unavailable: 'The version failed to load or crashes; it is tried again later.',
   model_capacity: 'No room to load the model now: every resident model is pinned or busy.',
+  database_unavailable: 'The database does not answer; what needs none is served as always.',
   deadline_exceeded: 'The deadline passed before the answer was ready.',
   overloaded: 'Too much work is waiting already.',
   shutting_down: 'The server is stopping.',

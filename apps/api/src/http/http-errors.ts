@@ -46,6 +46,7 @@ export const HTTP_ERRORS = {
   model_not_ready: overloaded,
   model_unavailable: overloaded,
   model_capacity: overloaded,
+  database_unavailable: overloaded,
   deadline_exceeded: { status: 504, type: 'timeout_error', retryable: false },
   overloaded,
   shutting_down: overloaded,

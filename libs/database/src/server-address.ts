@@ -1,0 +1,45 @@
+import { readFile } from 'node:fs/promises';
+import type { ClientConfig } from 'pg';
+import { parseIntoClientConfig } from 'pg-connection-string';
+import { CLUSTER_LOGIN, clusterPaths } from './embedded/cluster-paths';
+import { parserOf } from './value-parsers';
+
+/** Which PostgreSQL: our own in a data folder, yours at a URL, or none, where all that needs one is unavailable. */
+export type DatabaseServer =
+  | { readonly kind: 'embedded'; readonly directory: string }
+  | { readonly kind: 'url'; readonly url: string }
+  | { readonly kind: 'none' };
+
+/** Where our tables are. */
+export const SCHEMA = 'quayside';
+
+/**
+ * What a session must not take from its role or database: values come as text in these forms. A session in another zone
+ * would store a naive 02:30 as another moment.
+ */
+const SESSION = [
+  ['TimeZone', 'UTC'],
+  ['DateStyle', 'ISO'],
+  ['extra_float_digits', '1'],
+  ['search_path', SCHEMA],
+] as const;
+
+/** How a connection to the server is made. Nothing is opened. `name` is the connection's name in PostgreSQL's own views. */
+export function connectionTo(server: DatabaseServer, name: string): ClientConfig {
+  return {
+    ...addressOf(server),
+    application_name: `quayside ${name}`,
+    options: SESSION.map(([setting, value]) => `-c ${setting}=${value}`).join(' '),
+    keepAlive: true,
+    types: { getTypeParser: parserOf },
+  };
+}
+
+function addressOf(server: DatabaseServer): ClientConfig {
+  if (server.kind === 'none') return {};
+  if (server.kind === 'url') return parseIntoClientConfig(server.url);
+  const { socketDirectory, passwordFile } = clusterPaths(server.directory);
+  // Read at each connection: the cluster may be made while this process runs.
+  const password = async (): Promise<string> => (await readFile(passwordFile, 'utf8')).trim();
+  return { ...CLUSTER_LOGIN, host: socketDirectory, password, ssl: false };
+}
