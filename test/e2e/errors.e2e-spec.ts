@@ -99,6 +99,7 @@ const REACHED = {
   },
   model_capacity: failing('model_capacity'),
   database_unavailable: failing('database_unavailable'),
+  feature_view_not_found: failing('feature_view_not_found'),
   deadline_exceeded: async ({ door, executor }) => {
     executor.hang();
     const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });

@@ -31,6 +31,7 @@ export const ERROR_CATALOGUE = {
   model_unavailable: 'The version failed to load or crashes; it is tried again later.',
   model_capacity: 'No room to load the model now: every resident model is pinned or busy.',
   database_unavailable: 'The database does not answer; what needs none is served as always.',
+  feature_view_not_found: 'No feature view has this name, or it has no such version.',
   deadline_exceeded: 'The deadline passed before the answer was ready.',
   overloaded: 'Too much work is waiting already.',
   shutting_down: 'The server is stopping.',

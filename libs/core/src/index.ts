@@ -28,6 +28,8 @@ export {
   isTensor,
 } from './stored-value';
 export type { StoredDtype, StoredScalar, StoredValue } from './stored-value';
+export { decodeKeyText, decodeStoredInput } from './stored-value-input';
+export type { StoredTarget } from './stored-value-input';
 export { codePointLength } from './text';
 export { decodeTimestamp, encodeTimestamp } from './timestamp';
 export { newId } from './id';

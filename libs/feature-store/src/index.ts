@@ -14,3 +14,7 @@ export type {
 } from './views/feature-view';
 export { FeatureReader } from './rows/feature-reader';
 export type { FeatureRead, ReadOptions, RowReference, StoredRow } from './rows/feature-reader';
+export { FeatureViews, readFeatureViews } from './views/feature-views';
+export type { ViewFault } from './views/feature-views';
+export { readViewDocument } from './views/view-document';
+export { ENTITY_KEY_LIMIT_BYTES, entityKeyOf, parseEntityKey } from './views/entity-key';

@@ -47,6 +47,7 @@ export const HTTP_ERRORS = {
   model_unavailable: overloaded,
   model_capacity: overloaded,
   database_unavailable: overloaded,
+  feature_view_not_found: notFound,
   deadline_exceeded: { status: 504, type: 'timeout_error', retryable: false },
   overloaded,
   shutting_down: overloaded,
