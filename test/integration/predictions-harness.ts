@@ -60,7 +60,7 @@ export class Predictions implements AsyncDisposable {
     const { signal } = new AbortController();
     const deadlineAtMs = performance.now() + 60_000;
     const context: CallContext = { requestId: 'test', traceparent: '', deadlineAtMs, signal };
-    return this.app.app.get(InferenceService).predict({ model, input, options, context });
+    return this.app.app.get(InferenceService).predict({ model, input, options, context, door: 'test' });
   }
 
   close(): Promise<void> {

@@ -1,13 +1,15 @@
 export { InferenceModule } from './inference.module';
 export type { InferenceOptions } from './inference.module';
 export { InferenceService } from './inference.service';
-export type { ModelSchema, PredictCall, Prediction } from './inference.service';
+export type { ModelSchema } from './inference.service';
+export type { PredictCall, Prediction } from './predict-call';
 export { InferenceStatistics } from './inference-statistics';
 export type { ModelStatistics } from './inference-statistics';
 export { ResultCache } from './caching/result-cache';
 export type { CacheStatistics } from './caching/cache-counters';
 export { PredictionSink } from './prediction-sink';
-export type { PredictionRecord } from './prediction-sink';
+export type { PredictionRecord, RecordedInput } from './prediction-sink';
+export type { CacheUse } from './caching/cached-call';
 export { ModelScheduler } from './scheduling/model-scheduler';
 export type { SchedulerOptions } from './scheduling/model-scheduler';
 export type { ScheduledCall, ScheduledResult } from './scheduling/scheduled-call';

@@ -4,7 +4,8 @@ import { DEFAULT_MANIFEST } from '@app/model-registry';
 import { FakeExecutor, FakeModelRegistry, ManualClock, eventually } from '@app/testing';
 import { CacheCounters } from './caching/cache-counters';
 import { ResultCache } from './caching/result-cache';
-import { InferenceService, type PredictCall } from './inference.service';
+import { InferenceService } from './inference.service';
+import type { PredictCall } from './predict-call';
 import { type PredictionRecord, PredictionSink } from './prediction-sink';
 import { ModelScheduler } from './scheduling/model-scheduler';
 
@@ -19,7 +20,10 @@ class ListSink extends PredictionSink {
 /** Joins `x`, doubled from the request's `half`, as a store would join by a key. */
 class DoublingStore extends FeatureStore {
   override enrich: FeatureStore['enrich'] = (_version, rows) =>
-    Promise.resolve(rows.map(({ half, ...row }) => (half === undefined ? row : { ...row, x: [Number(half) * 2] })));
+    Promise.resolve({
+      rows: rows.map(({ half, ...row }) => (half === undefined ? row : { ...row, x: [Number(half) * 2] })),
+      degraded: false,
+    });
 }
 
 function buildService() {
@@ -30,7 +34,15 @@ function buildService() {
   const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000 });
   const counters = new CacheCounters();
   const results = new ResultCache({ scheduler, clock, counters, maxBytes: 1_000_000, revision: 'quayside@1' });
-  const service = new InferenceService(registry, new DoublingStore(), scheduler, results, sink, clock);
+  const service = new InferenceService(
+    registry,
+    new DoublingStore(registry),
+    scheduler,
+    executor,
+    results,
+    sink,
+    clock,
+  );
   registry.afterServing(async (version) => {
     await service.release(version);
     await executor.unload(version);
@@ -43,6 +55,7 @@ function aCall(call: Partial<PredictCall> = {}): PredictCall {
     model: 'iris',
     input: { form: 'rows', rows: [{ x: [1, 2] }] },
     options: {},
+    door: 'test',
     context: {
       requestId: 'r-1',
       traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
@@ -129,12 +142,42 @@ describe(InferenceService.name, () => {
     ]);
   });
 
-  it('records nothing that failed', async () => {
+  it('records what it was given after features were joined, and what it answered', async () => {
+    const { registry, service, sink } = buildService();
+    registry.add({ model: 'iris' });
+    await service.predict(aCall({ door: 'predict', input: { form: 'rows', rows: [{ half: 2 }, { half: 3 }] } }));
+    expect(sink.records).toMatchObject([
+      {
+        door: 'predict',
+        status: 'ok',
+        rows: 2,
+        cache: 'miss',
+        input: { form: 'rows', rows: [{ x: [4] }, { x: [6] }] },
+        answer: { form: 'rows', rows: [{ y: [4] }, { y: [6] }] },
+      },
+    ]);
+  });
+
+  it('records a call that failed under the id that it told before', async () => {
     const { registry, service, sink, executor } = buildService();
     registry.add({ model: 'iris' });
     executor.fail('inference_failed');
-    await expect(service.predict(aCall())).rejects.toMatchObject({ code: 'inference_failed' });
+    const onVersion = jest.fn();
+    await expect(service.predict(aCall({ onVersion }))).rejects.toMatchObject({ code: 'inference_failed' });
+    const [[, predictionId]] = onVersion.mock.calls;
+    expect(sink.records).toMatchObject([{ predictionId, status: 'error', errorCode: 'inference_failed', rows: 1 }]);
+    expect(sink.records[0]).toMatchObject({ input: { form: 'rows', rows: [{ x: [1, 2] }] } });
+  });
+
+  it('records no input that did not fit the model, and nothing where there is no model', async () => {
+    const { registry, service, sink } = buildService();
+    await expect(service.predict(aCall())).rejects.toMatchObject({ code: 'model_not_found' });
     expect(sink.records).toEqual([]);
+    registry.add({ model: 'iris' });
+    const input = { form: 'rows', rows: [{ pin: '1234' }] } as const;
+    await expect(service.predict(aCall({ input }))).rejects.toMatchObject({ code: 'invalid_input' });
+    expect(sink.records).toMatchObject([{ status: 'error', errorCode: 'invalid_input', rows: 1 }]);
+    expect(JSON.stringify(sink.records)).not.toContain('1234');
   });
 
   it('refuses a model of another task before it loads it, and says which one it was', async () => {
@@ -145,7 +188,7 @@ describe(InferenceService.name, () => {
       code: 'task_mismatch',
     });
     expect(executor.loads).toEqual([]);
-    expect(onVersion.mock.calls).toEqual([[version]]);
+    expect(onVersion.mock.calls).toEqual([[version, expect.any(String)]]);
   });
 
   it('waits for a load at most until the deadline', async () => {

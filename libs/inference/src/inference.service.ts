@@ -1,64 +1,19 @@
-import {
-  type CallContext,
-  Clock,
-  type JsonValue,
-  QuaysideError,
-  isQuaysideError,
-  newId,
-  parseModelReference,
-} from '@app/core';
+import { type CallContext, Clock, QuaysideError, isQuaysideError, parseModelReference } from '@app/core';
 import { FeatureStore } from '@app/feature-store';
 import { ModelRegistry, type ModelVersion, type TaskName } from '@app/model-registry';
 import { Injectable } from '@nestjs/common';
-import type { CacheUse } from './caching/cached-call';
 import { ResultCache } from './caching/result-cache';
 import { InFlight } from './in-flight';
+import type { PredictCall, Prediction } from './predict-call';
 import { PredictionSink } from './prediction-sink';
+import { PredictionTrail } from './prediction-trail';
 import { ModelScheduler } from './scheduling/model-scheduler';
 import { withinDeadline } from './scheduling/within-deadline';
-import type { PredictInput, PredictOptions, TaskSchema, Usage } from './tasks/task';
+import type { PredictInput, TaskSchema } from './tasks/task';
 import { taskOf } from './tasks/tasks';
 
 /** What a caller is asked to wait for a version that is still loading. */
 const LOADING_RETRY_MS = 1000;
-
-/** One request for predictions, whichever door it came through. */
-export interface PredictCall {
-  /** `name`, `name@version` or `name@label`. */
-  readonly model: string;
-  /** The task that the door serves; another one is task_mismatch. Absent: any. */
-  readonly task?: TaskName;
-  readonly input: PredictInput;
-  readonly options: PredictOptions;
-  /** False: the answer is computed anew and not kept. Absent: as the model's manifest says. */
-  readonly cache?: boolean;
-  /** Bulk work waits for online work, and reads kept results without keeping its own. Absent: online. */
-  readonly priority?: 'online' | 'bulk';
-  readonly context: CallContext;
-  /** Told which version the call goes to, as soon as that is known: also of a call that fails afterwards. */
-  readonly onVersion?: (version: ModelVersion) => void;
-}
-
-/** What came of it. Exactly one of `rows` and `outputs` is there, by the form of the input. */
-export interface Prediction {
-  /** UUIDv7 under which the prediction is recorded. */
-  readonly id: string;
-  readonly version: ModelVersion;
-  /** One output per row, in order. */
-  readonly rows?: readonly JsonValue[];
-  /** Values by output name, nested as their shape. */
-  readonly outputs?: Readonly<Record<string, JsonValue>>;
-  /** Text tasks only. */
-  readonly usage?: Usage;
-  /** `hit` when every row was kept; `miss` when any was run for this call; `joined` when others ran what was not kept. */
-  readonly cache: CacheUse;
-  /** Time spent waiting for an executor, or for an equal call's run, in milliseconds; 0 for a hit. */
-  readonly queueMs: number;
-  /** Time inside the executor, in milliseconds; 0 unless it ran for this call. */
-  readonly computeMs: number;
-  /** Rows that ran together; of several batches, those of the largest; 0 when nothing ran for this call. */
-  readonly batchSize: number;
-}
 
 /** What a version takes and gives. */
 export interface ModelSchema {
@@ -93,34 +48,14 @@ export class InferenceService {
    * client_closed, executor_crashed, inference_failed, non_finite_output, shutting_down.
    */
   async predict(call: PredictCall): Promise<Prediction> {
-    using held = await this.hold(call);
-    const { version, context } = held;
-    const task = taskOf(version.task);
-    const input = await this.enrich(version, { ...call, context });
-    const prepared = task.prepare(version, input, call.options);
-    const { output, queueMs, computeMs, batchSize, cache } = await this.results.answer({
-      version,
-      input: prepared,
-      context,
-      priority: call.priority ?? 'online',
-      cache: call.cache ?? true,
-    });
-    const answer = task.present(version, input, output, call.options);
-    const id = newId();
-    const { requestId, traceparent } = context;
-    this.sink.record({
-      predictionId: id,
-      requestId,
-      traceparent,
-      model: version.model,
-      version: version.version,
-      digest: version.digest,
-      rows: prepared.rows,
-      queueMs,
-      computeMs,
-    });
-    const { form: _, ...body } = answer;
-    return { id, version, ...body, usage: task.usage(output), cache, queueMs, computeMs, batchSize };
+    const trail = new PredictionTrail(call, this.clock);
+    try {
+      return await this.answer(call, trail);
+    } catch (error) {
+      const failed = trail.failed(error);
+      if (failed) this.sink.record(failed);
+      throw error;
+    }
   }
 
   /**
@@ -142,11 +77,34 @@ export class InferenceService {
     this.scheduler.forget(version);
   }
 
+  private async answer(call: PredictCall, trail: PredictionTrail): Promise<Prediction> {
+    using held = await this.hold(call, trail);
+    const { version, context } = held;
+    const task = taskOf(version.task);
+    const input = await this.enrich(version, { ...call, context }, trail);
+    const prepared = task.prepare(version, input, call.options);
+    trail.prepared(input, prepared);
+    const { output, queueMs, computeMs, batchSize, cache } = await this.results.answer({
+      version,
+      input: prepared,
+      context,
+      priority: call.priority ?? 'online',
+      cache: call.cache ?? true,
+    });
+    const answer = task.present(version, input, output, call.options);
+    const { form: _, ...body } = answer;
+    const usage = task.usage(output);
+    const { id, degraded } = trail;
+    const prediction = { id, version, ...body, usage, cache, queueMs, computeMs, batchSize, degraded };
+    this.sink.record(trail.answered(prediction, answer));
+    return prediction;
+  }
+
   /** Finds the version and keeps it from being released while the call is under way. */
-  private async hold(call: PredictCall): Promise<Held> {
+  private async hold(call: PredictCall, trail: PredictionTrail): Promise<Held> {
     const reference = parseModelReference(call.model);
     const resolved = this.registry.resolve(reference);
-    call.onVersion?.(resolved);
+    trail.goesTo(resolved);
     assertTask(resolved, call.task);
     const context = this.cutToModel(call.context, resolved);
     let leave = this.inFlight.enter(resolved);
@@ -159,7 +117,7 @@ export class InferenceService {
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
         leave();
         leave = this.inFlight.enter(version);
-        call.onVersion?.(version);
+        trail.goesTo(version);
       }
       return { version, context, [Symbol.dispose]: leave };
     } catch (error) {
@@ -174,9 +132,16 @@ export class InferenceService {
     return { ...context, deadlineAtMs: Math.min(context.deadlineAtMs, this.clock.monotonicMs() + deadlineMs) };
   }
 
-  private async enrich(version: ModelVersion, { input, context }: PredictCall): Promise<PredictInput> {
+  private async enrich(
+    version: ModelVersion,
+    { input, context }: PredictCall,
+    trail: PredictionTrail,
+  ): Promise<PredictInput> {
     if (input.form === 'tensors') return input;
-    return { form: 'rows', rows: await this.features.enrich(version, input.rows, context) };
+    const startedAtMs = this.clock.monotonicMs();
+    const enriched = await this.features.enrich(version, input.rows, context);
+    trail.enriched(enriched, startedAtMs);
+    return { form: 'rows', rows: enriched.rows };
   }
 }
 

@@ -11,7 +11,17 @@ export { versionKey } from './model-version';
 export { TASKS } from './task-name';
 export type { TaskName } from './task-name';
 export type { ModelFiles, ModelVersion, OnnxMetadata, TextSettings } from './model-version';
-export type { ColumnSettings, InputOptions, Manifest, VersionPolicy } from './manifest';
+export type {
+  ColumnSettings,
+  FieldRule,
+  InputOptions,
+  LogPayload,
+  LogSettings,
+  Manifest,
+  VersionPolicy,
+} from './manifest';
+export { tabularColumns } from './tabular-columns';
+export type { TabularColumn } from './tabular-columns';
 export { FolderModelRegistry } from './folder-model-registry';
 export type { FolderModelRegistryOptions } from './folder-model-registry';
 export { ModelTable } from './model-table';

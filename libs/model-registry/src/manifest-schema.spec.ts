@@ -20,6 +20,7 @@ describe(parseManifest.name, () => {
       tabular: { columns: [age, { name: job, default: none, null_as_nan: true }], classes: [bad, good] }
       entities: { user_id: request.user }
       inputs: { x: { coerce: true, on_non_finite: reject } }
+      log: { payload: none, sampling_rate: 0.5, sampling_key: age, fields: { job: truncate(3), age: hash } }
       sha256: { model.onnx: "${'AB'.repeat(32)}" }
     `);
     expect(manifest).toEqual({
@@ -46,6 +47,7 @@ describe(parseManifest.name, () => {
       },
       entities: { user_id: 'user' },
       inputs: { x: { coerce: true, onNonFinite: 'reject' } },
+      log: { payload: 'none', samplingRate: 0.5, samplingKey: 'age', fields: { job: { truncate: 3 }, age: 'hash' } },
       sha256: { 'model.onnx': 'ab'.repeat(32) },
     });
   });
@@ -108,7 +110,7 @@ describe(parseManifest.name, () => {
   it('reads what the prediction log keeps of the model', () => {
     const yaml =
       'log: { payload: outputs, sampling_rate: 0.1, sampling_key: user, fields: { ssn: drop, name: truncate(3) } }';
-    expect(toManifest(parse(yaml)).log).toEqual({
+    expect(parse(yaml).log).toEqual({
       payload: 'outputs',
       samplingRate: 0.1,
       samplingKey: 'user',

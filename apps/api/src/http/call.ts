@@ -42,16 +42,18 @@ export class Call {
     this.log.bytesIn = bytes;
   }
 
-  /** Notes the version that the call goes to. */
-  readonly goesTo = ({ model, version }: ModelVersion): void => {
+  /** Notes the version that the call goes to, and puts the prediction's id on whatever the answer will be. */
+  readonly goesTo = ({ model, version }: ModelVersion, predictionId: string): void => {
     Object.assign(this.log, { model, modelVersion: version });
+    this.parts.response.setHeader('X-Prediction-ID', predictionId);
   };
 
   /** Sets the headers of an answer, and gives `latency_ms`: from the last byte of the body until now. */
-  answered({ id, cache, queueMs, computeMs, batchSize }: Prediction): number {
+  answered({ cache, queueMs, computeMs, batchSize, degraded }: Prediction): number {
     const latencyMs = rounded(this.parts.clock.monotonicMs() - this.bodyReadAtMs);
     const timing = `queue;dur=${rounded(queueMs)}, compute;dur=${rounded(computeMs)}, total;dur=${latencyMs}`;
-    this.parts.response.set({ 'X-Prediction-ID': id, 'X-Cache': cache, 'Server-Timing': timing });
+    this.parts.response.set({ 'X-Cache': cache, 'Server-Timing': timing });
+    if (degraded) this.parts.response.setHeader('X-Features-Degraded', 'true');
     Object.assign(this.log, { cache, queueMs, computeMs, batchSize });
     return latencyMs;
   }

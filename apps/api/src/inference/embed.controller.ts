@@ -23,6 +23,7 @@ export class EmbedController {
       input: { form: 'rows', rows: [text].flat().map((each) => ({ text: each })) },
       options: { normalize, truncate, dimensions },
       context: call.context,
+      door: 'embed',
       onVersion: call.goesTo,
     });
     const rows = prediction.rows as readonly { readonly embedding: readonly number[] }[];

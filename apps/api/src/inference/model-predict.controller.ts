@@ -28,6 +28,7 @@ export class ModelPredictController {
       options,
       ...(cache !== undefined && { cache }),
       context: call.context,
+      door: 'model-predict',
       onVersion: call.goesTo,
     });
     const { version } = prediction;

@@ -21,6 +21,7 @@ export class PredictController {
       input: { form: 'rows', rows: [{ text }] },
       options: { top_k, temperature },
       context: call.context,
+      door: 'predict',
       onVersion: call.goesTo,
     });
     const [row] = prediction.rows as unknown as [Pick<PredictResponse, 'predictions'>];
