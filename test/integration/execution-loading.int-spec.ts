@@ -87,6 +87,39 @@ describe('loading models into executors', () => {
     await expect(pool.executor.load(huge)).rejects.toMatchObject({ code: 'model_load_failed' });
   });
 
+  it('begins no load while what processes hold, what they load and the newcomer are more than the budget', async () => {
+    const budget = 60_000_000;
+    const bytesOf = new Map<string, number>();
+    const held: number[] = [];
+    const look = (version: ModelVersion, state: string): void => {
+      if (state !== 'loading') return;
+      const { slots } = pool.executor.status();
+      const keys = [
+        ...slots.flatMap(({ holds, doing, state: of }) => (of === 'loading' && doing ? [...holds, doing] : holds)),
+        versionKey(version),
+      ];
+      held.push(keys.reduce((sum, key) => sum + bytesOf.get(key)!, 0));
+    };
+    await using pool: PoolHarness = await PoolHarness.start({
+      concurrency: 2,
+      memoryBudgetBytes: budget,
+      report: (version, report) => look(version, 'state' in report ? report.state : ''),
+    });
+    // Weights in the graph count twice before a load: two fit, and a third takes the place of one.
+    const sizes = [12_000_000, 12_100_000, 12_200_000, 12_300_000, 12_400_000];
+    const versions = await Promise.all(sizes.map((bytes, at) => pool.write(`m${at}`, tiny.large(bytes))));
+    versions.forEach((version, at) => bytesOf.set(versionKey(version), sizes[at]));
+    const rounds = Array.from({ length: 6 }, (_, round) => [versions[round % 5], versions[(round * 2 + 1) % 5]]);
+    for (const together of rounds) {
+      await Promise.all(together.map((version) => eventually(() => pool.executor.load(version))));
+      const { resident: residents } = pool.executor.status();
+      expect(residents.reduce((sum, { bytes }) => sum + bytes, 0)).toBeLessThanOrEqual(budget);
+    }
+    expect(held.length).toBeGreaterThan(5);
+    expect(Math.max(...held)).toBeLessThanOrEqual(budget);
+    expect(Math.max(...held)).toBeGreaterThan(budget / 2);
+  });
+
   it('remembers on disk that a version opened well, but not that one failed', async () => {
     await using first = await PoolHarness.start();
     const good = await write(first, 'good');
