@@ -16,6 +16,7 @@ import { PredictController } from './inference/predict.controller';
 import { ModelsController } from './models/models.controller';
 import { AboutController } from './openapi/about.controller';
 import { ApiDocument } from './openapi/api-document';
+import { ThisProcess } from './this-process';
 
 /** What loaded versions may take of the memory that there is. */
 const MODELS_SHARE = 0.6;
@@ -23,7 +24,7 @@ const MODELS_SHARE = 0.6;
 /** The server: libraries wired by the configuration, and the doors in front of them. */
 @Module({})
 export class AppModule {
-  /** `proc` is the number of this process in its log lines. */
+  /** `proc` is the number of this process in its log lines and statistics. */
   static forRoot(config: Config, proc = 1): DynamicModule {
     const { log, model, shutdown } = config;
     return {
@@ -49,7 +50,7 @@ export class AppModule {
         HealthController,
         AboutController,
       ],
-      providers: [ApiDocument],
+      providers: [ApiDocument, { provide: ThisProcess, useValue: new ThisProcess(proc) }],
     };
   }
 }

@@ -34,15 +34,7 @@ function buildService() {
   const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000 });
   const counters = new CacheCounters();
   const results = new ResultCache({ scheduler, clock, counters, maxBytes: 1_000_000, revision: 'quayside@1' });
-  const service = new InferenceService(
-    registry,
-    new DoublingStore(registry),
-    scheduler,
-    executor,
-    results,
-    sink,
-    clock,
-  );
+  const service = new InferenceService(registry, new DoublingStore(registry), scheduler, results, sink, clock);
   registry.afterServing(async (version) => {
     await service.release(version);
     await executor.unload(version);

@@ -1,6 +1,7 @@
 import { applyDecorators } from '@nestjs/common';
 import { Type } from 'class-transformer';
-import { IsObject, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
+import { IsInt, IsNumber, IsObject, ValidateBy, ValidateIf, ValidateNested } from 'class-validator';
+import { JSONSchema } from 'class-validator-jsonschema';
 
 /** Least and most: code points of a text, or items of a list. */
 export interface Limits {
@@ -74,6 +75,21 @@ export function ListOf(type: new () => object, { min = 0, max = Infinity }: Part
     // Last, as its schema has to win over that of ValidateNested, which sees a list and not what is in it.
     rule(RULES.listOf, [type.name, limits], (value) => isListOf(value, limits, isRecord)),
   );
+}
+
+/** A whole number of things, in an answer. */
+export function Count(description: string): PropertyDecorator {
+  return applyDecorators(JSONSchema({ description }), IsInt());
+}
+
+/** A quantity in an answer, with its unit in the name of the field. */
+export function Amount(description: string): PropertyDecorator {
+  return applyDecorators(JSONSchema({ description }), IsNumber());
+}
+
+/** A quantity in an answer that is null where nothing is known of it. */
+export function AmountIfAny(description: string): PropertyDecorator {
+  return applyDecorators(JSONSchema({ description }), Nullable(), IsNumber());
 }
 
 function rule(name: string, constraints: unknown[], holds: (value: unknown) => boolean): PropertyDecorator {

@@ -1,10 +1,13 @@
 import { QuaysideError, parseModelReference } from '@app/core';
-import { InferenceService } from '@app/inference';
+import { InferenceService, InferenceStatistics } from '@app/inference';
 import { ModelRegistry, type ModelStatus, type VersionStatus, shownVersion } from '@app/model-registry';
 import { Controller, Get, Param } from '@nestjs/common';
 import { Operation } from '../openapi/operation';
+import { ThisProcess } from '../this-process';
 import { describeModel } from './describe-model';
-import { ModelDescription, ModelList, ModelSchemaResponse } from './models.dto';
+import { describeStatistics } from './describe-statistics';
+import { ModelDetail } from './model-statistics.dto';
+import { ModelList, ModelSchemaResponse } from './models.dto';
 
 /** Which models there are, and what each takes and gives. */
 @Controller('v1/models')
@@ -12,6 +15,8 @@ export class ModelsController {
   constructor(
     private readonly registry: ModelRegistry,
     private readonly inference: InferenceService,
+    private readonly statistics: InferenceStatistics,
+    private readonly thisProcess: ThisProcess,
   ) {}
 
   /** Every model, in order of its name. */
@@ -22,14 +27,15 @@ export class ModelsController {
     return { object: 'list', data };
   }
 
-  /** One model, also one that failed to load. */
+  /** One model, also one that failed to load, and how it fares in this process. */
   @Get(':model')
   @Operation('describeModel')
-  describe(@Param('model') id: string): ModelDescription {
+  describe(@Param('model') id: string): ModelDetail {
     const { model, version } = parseModelReference(id);
-    const status = this.registry.list().find((each) => each.model === model);
-    if (!status) throw new QuaysideError('model_not_found', 'No model has this name. GET /v1/models lists all.');
-    return describeModel(id, status, version === undefined ? shownVersion(status) : named(status, version));
+    const status = this.registry.status(model);
+    const shown = version === undefined ? shownVersion(status) : named(status, version);
+    const statistics = describeStatistics(this.statistics.of(model), this.thisProcess.number);
+    return { ...describeModel(id, status, shown), statistics };
   }
 
   /** JSON Schemas for the generic predict route. */

@@ -1,3 +1,5 @@
+import { MINILM_STATISTICS } from './statistics-example';
+
 /** A request to a model of the default install, and the answer that it gets. */
 export interface Example {
   readonly summary: string;
@@ -288,7 +290,13 @@ export const EXAMPLES = {
       answer: { object: 'list', data: [bankingIntents, creditRisk, minilm] },
     },
   },
-  describeModel: { embedding: { summary: '`minilm`', model: 'minilm', answer: minilm } },
+  describeModel: {
+    embedding: {
+      summary: '`minilm` under load; one size of batches and one kind of rows are shown',
+      model: 'minilm',
+      answer: { ...minilm, statistics: MINILM_STATISTICS },
+    },
+  },
   describeModelSchema: {
     embedding: {
       summary: '`minilm`',

@@ -3,7 +3,8 @@ import { ProbeResponse } from '../health/health.dto';
 import { EmbedRequest, EmbedResponse } from '../inference/embed.dto';
 import { RowsRequest, RowsResponse, TensorsRequest, TensorsResponse } from '../inference/model-predict.dto';
 import { PredictRequest, PredictResponse } from '../inference/predict.dto';
-import { ModelDescription, ModelList, ModelSchemaResponse } from '../models/models.dto';
+import { ModelDetail } from '../models/model-statistics.dto';
+import { ModelList, ModelSchemaResponse } from '../models/models.dto';
 import { ServerDescription } from './about.dto';
 import { EXAMPLES, type Example } from './examples';
 
@@ -132,11 +133,14 @@ export const OPERATIONS = {
   describeModel: {
     tag: 'models',
     summary: 'Describe a model',
-    description: 'One model, also one that failed to load. `name@version` describes that version.',
+    description:
+      'One model, also one that failed to load; `name@version` describes that version. `statistics` says how the model ' +
+      'fares now: what waits and how long it waited, how rows run together, what executors took, what the cache did. It ' +
+      'is that of the HTTP process that answered, and `process` says which one that is.',
     answers: 'The model.',
-    answer: [ModelDescription],
+    answer: [ModelDetail],
     examples: EXAMPLES.describeModel,
-    errors: [...ANY, 'model_not_found', 'model_version_not_found'],
+    errors: [...ANY, 'model_not_found', 'model_version_not_found', 'model_not_ready'],
   },
   describeModelSchema: {
     tag: 'models',
