@@ -215,6 +215,10 @@ export class VersionLoad {
     return this.verdict?.batchable === true;
   }
 
+  get hasWaiting(): boolean {
+    return this.queuedRows.online + this.queuedRows.bulk > 0;
+  }
+
   /** The queue for calls of one shape; it is made when there is none. */
   queue(priority: Priority, shapeKey: string): CallQueue {
     const name = `${priority} ${shapeKey}`;

@@ -99,6 +99,23 @@ describe(ModelScheduler.name, () => {
     executor.release();
   });
 
+  it('waits on for a call whose deadline has become a later one, as when others join it', async () => {
+    const { scheduler, executor, clock } = buildScheduler();
+    executor.hang();
+    const call = aCall([1], { deadlineAtMs: 500 });
+    const context = { ...call.context };
+    const shared = scheduler.submit({ ...call, context });
+    await executor.hasStarted(1);
+    context.deadlineAtMs = 800;
+    await clock.advance(799);
+    expect(executor.batches[0]?.signal.aborted).toBe(false);
+    const settled = expect(shared).rejects.toMatchObject({ code: 'deadline_exceeded', stage: 'executing' });
+    await clock.advance(1);
+    await settled;
+    expect(clock.pending).toBe(0);
+    executor.release();
+  });
+
   it('does not begin the rest of a call whose deadline has passed', async () => {
     const { scheduler, executor, clock } = buildScheduler();
     const of = versionOf('iris', { maxRows: 1 });

@@ -10,7 +10,7 @@ import { joinPieces } from './pieces';
 import { type RunShape, runShapeOf } from './run-shape';
 import { type ScheduledCall, type ScheduledResult, deadlineError, mayRerun, overloadedError } from './scheduled-call';
 import type { VersionStatistics } from './statistics';
-import { clientClosed } from './within-deadline';
+import { atDeadline, clientClosed } from './within-deadline';
 
 export type { ScheduledCall, ScheduledResult } from './scheduled-call';
 
@@ -135,9 +135,7 @@ export class ModelScheduler {
     this.calls += 1;
     queue.add(queued);
     this.waiting.add(queue);
-    queued.timer = this.clock.setTimer(Math.max(0, context.deadlineAtMs - queued.submittedAtMs), () =>
-      this.expire(queued),
-    );
+    queued.timer = atDeadline(context, this.clock, () => this.expire(queued));
     queued.onLeave = () => this.settle(queued, clientClosed());
     context.signal.addEventListener('abort', queued.onLeave, { once: true });
     if (load.verdict === undefined) this.bringIn(load);
@@ -264,7 +262,7 @@ export class ModelScheduler {
     const serviceMs = nowMs - batch.startedAtMs;
     this.end(batch, serviceMs);
     load.counters.batchDone(rows, result);
-    load.drainRate.batchEnded(rows, load.queuedRows.online + load.queuedRows.bulk > 0, nowMs);
+    load.drainRate.batchEnded(rows, load.hasWaiting, nowMs);
     queue.sizer.learn({ rows, full, serviceMs });
     // The process first, then the answers: it would idle meanwhile.
     this.pump();
@@ -354,13 +352,22 @@ export class ModelScheduler {
     const { call, queue, shape, running } = queued;
     queued.timer?.cancel();
     if (queued.onLeave) call.context.signal.removeEventListener('abort', queued.onLeave);
-    queue.remove(queued);
-    if (queue.rows === 0) this.waiting.delete(queue);
+    this.withdraw(queued);
     queue.load.rows -= call.input.rows;
     this.bytes -= shape.bytes;
     this.calls -= 1;
     for (const batch of running) if (batch.pieces.every(({ owner }) => owner.settled)) batch.abandon.abort();
     if (this.calls === 0) this.idle.splice(0).forEach((resolve) => resolve());
+  }
+
+  /** Takes out what still waits of a call. */
+  private withdraw(queued: QueuedCall): void {
+    const { queue } = queued;
+    const { load } = queue;
+    const waited = load.hasWaiting;
+    queue.remove(queued);
+    if (queue.rows === 0) this.waiting.delete(queue);
+    if (waited && !load.hasWaiting) load.drainRate.waitEnded();
   }
 }
 

@@ -298,6 +298,25 @@ describe(`${ModelScheduler.name} under too much work`, () => {
     expect(clock.pending).toBe(0);
   });
 
+  it('lets calls in as before when the clients who waited have left, however long ago that was', async () => {
+    const { scheduler, executor, clock } = build();
+    executor.lasts(clock, slow);
+    const client = new AbortController();
+    const left = Array.from({ length: 100 }, (_, at) => scheduler.submit(aCall([at], { of, client })));
+    const outcomes = Promise.allSettled(left);
+    await clock.advance(65);
+    expect(scheduler.statistics(of).rowsPerMs).toBeGreaterThan(0);
+    client.abort();
+    await outcomes;
+    await clock.advance(60_000);
+    const deadlineAtMs = clock.monotonicMs() + 1000;
+    const before = Array.from({ length: 50 }, (_, at) => scheduler.submit(aCall([at], { of, deadlineAtMs })));
+    await clock.advance(10);
+    const after = Array.from({ length: 50 }, (_, at) => scheduler.submit(aCall([at], { of, deadlineAtMs })));
+    await clock.advance(500);
+    await expect(Promise.all([...before, ...after])).resolves.toHaveLength(100);
+  });
+
   it('does not begin what cannot end in time while others can', async () => {
     const { scheduler, executor, clock } = build();
     executor.lasts(clock, () => 50);

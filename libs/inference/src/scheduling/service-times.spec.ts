@@ -51,4 +51,15 @@ describe(DrainRate.name, () => {
     rate.batchEnded(1, false, nowMs + 10_000);
     expect(rate.rowsPerMs).toBeCloseTo(2);
   });
+
+  it('does not count the time after all that waited has left', () => {
+    const rate = new DrainRate();
+    let nowMs = 0;
+    for (let at = 0; at < 9; at += 1) rate.batchEnded(4, true, (nowMs += 2));
+    rate.waitEnded();
+    rate.batchEnded(1, true, (nowMs += 60_000));
+    expect(rate.rowsPerMs).toBeCloseTo(2);
+    rate.batchEnded(4, true, nowMs + 2);
+    expect(rate.rowsPerMs).toBeCloseTo(2);
+  });
 });

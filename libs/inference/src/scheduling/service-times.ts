@@ -69,6 +69,11 @@ export class DrainRate {
     this.sinceMs = moreWait ? nowMs : undefined;
   }
 
+  /** Rows that waited have left without a run: until the next batch ends, time says nothing about the executors. */
+  waitEnded(): void {
+    this.sinceMs = undefined;
+  }
+
   /** Undefined before there were enough intervals. */
   get rowsPerMs(): number | undefined {
     return this.intervals >= NEEDED_INTERVALS && this.ms > 0 ? this.rows / this.ms : undefined;

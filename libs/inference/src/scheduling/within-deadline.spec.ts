@@ -32,6 +32,20 @@ describe(withinDeadline.name, () => {
     expect(work.begin.mock.calls[0]?.[0].aborted).toBe(true);
   });
 
+  it('waits on where the deadline has become a later one meanwhile', async () => {
+    const clock = new ManualClock();
+    const context = { ...aContext(), deadlineAtMs: 1000 };
+    let error: unknown;
+    const ended = withinDeadline(context, clock, endless()).catch((reason: unknown) => (error = reason));
+    context.deadlineAtMs = 1500;
+    await clock.advance(1499);
+    expect(error).toBeUndefined();
+    await clock.advance(1);
+    await ended;
+    expect(error).toMatchObject({ code: 'model_not_ready' });
+    expect(clock.pending).toBe(0);
+  });
+
   it('stops waiting when the client leaves, or has left', async () => {
     const clock = new ManualClock();
     const client = new AbortController();

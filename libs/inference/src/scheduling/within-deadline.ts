@@ -1,4 +1,4 @@
-import { type CallContext, type Clock, QuaysideError } from '@app/core';
+import { type CallContext, type Clock, QuaysideError, type Timer } from '@app/core';
 
 /** Work that somebody waits for. */
 export interface AwaitedWork<T> {
@@ -22,13 +22,24 @@ export async function withinDeadline<T>(context: CallContext, clock: Clock, work
   const leave = (): void => end(clientClosed());
   if (context.signal.aborted) leave();
   context.signal.addEventListener('abort', leave, { once: true });
-  const timer = clock.setTimer(Math.max(0, context.deadlineAtMs - clock.monotonicMs()), () => end(work.late()));
+  const timer = atDeadline(context, clock, () => end(work.late()));
   try {
     return await Promise.race([work.begin(gone.signal), ended.promise]);
   } finally {
     timer.cancel();
     context.signal.removeEventListener('abort', leave);
   }
+}
+
+/**
+ * Calls `late` once when the deadline has passed, never before it. A run that is shared gets a later deadline when a
+ * call joins it that waits longer, so the deadline is read again when the first one is over.
+ */
+export function atDeadline(context: CallContext, clock: Clock, late: () => void): Timer {
+  const leftMs = (): number => Math.max(0, context.deadlineAtMs - clock.monotonicMs());
+  const arm = (): Timer => clock.setTimer(leftMs(), () => (leftMs() > 0 ? (timer = arm()) : late()));
+  let timer = arm();
+  return { cancel: () => timer.cancel() };
 }
 
 /** The error for a call whose caller has left. */
