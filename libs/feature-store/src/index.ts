@@ -18,3 +18,22 @@ export { FeatureViews, readFeatureViews } from './views/feature-views';
 export type { ViewFault } from './views/feature-views';
 export { readViewDocument } from './views/view-document';
 export { ENTITY_KEY_LIMIT_BYTES, entityKeyOf, parseEntityKey } from './views/entity-key';
+export { FUTURE_LIMIT_US, FeatureViewStore, PUSH_ROW_LIMIT } from './rows/feature-view-store';
+export type {
+  Erased,
+  PushRequest,
+  PushResult,
+  PushRow,
+  RejectedRow,
+  ViewStatistics,
+} from './rows/feature-view-store';
+export { planFeatures, recordedVersion } from './rows/feature-plan';
+export type { FeaturePlan, PlannedChange, RecordedVersion } from './rows/feature-plan';
+export { preparePush } from './rows/prepare-push';
+export type { PreparedPush, PreparedRow } from './rows/prepare-push';
+export { decodeRow } from './rows/stored-row';
+export { PostgresFeatureReader } from './postgres/postgres-feature-reader';
+export { PostgresFeatureViewStore } from './postgres/postgres-feature-view-store';
+export { FeatureHousekeeping } from './postgres/feature-housekeeping';
+export { ViewApplication } from './postgres/view-application';
+export type { ApplicationState } from './postgres/view-application';

@@ -1,0 +1,92 @@
+import { type Clock, type Timer, isQuaysideError } from '@app/core';
+import type { Database } from '@app/database';
+import type { FeaturePlan } from '../rows/feature-plan';
+import type { FeatureViewStore } from '../rows/feature-view-store';
+
+/** How far the declared views have come: `waiting → applied | refused`. */
+export type ApplicationState =
+  /** The database was not reached yet, or failed meanwhile; it is tried again. */
+  | 'waiting'
+  /** Every declared version is recorded. */
+  | 'applied'
+  /** Something may not be recorded, so nothing was; it takes other documents and a new start. */
+  | 'refused';
+
+/** What the application of views is made of. */
+export interface ApplicationParts {
+  readonly database: Database;
+  readonly store: FeatureViewStore;
+  readonly clock: Clock;
+  log(
+    level: 'log' | 'warn' | 'error',
+    line: { readonly event: string; readonly msg: string; readonly [key: string]: unknown },
+  ): void;
+}
+
+const RETRY_MS = 2000;
+
+/** Applies the declared views in the background, once the database is there. Nothing waits for it. */
+export class ViewApplication {
+  private state: ApplicationState = 'waiting';
+  private latest: FeaturePlan | undefined;
+  private timer: Timer | undefined;
+  private trial: Promise<void> = Promise.resolve();
+  private isClosed = false;
+
+  constructor(private readonly parts: ApplicationParts) {}
+
+  /** Where it stands, and what was applied or refused; from memory. */
+  status(): { readonly state: ApplicationState; readonly plan?: FeaturePlan } {
+    return { state: this.state, ...(this.latest && { plan: this.latest }) };
+  }
+
+  /** Begins to wait for the database. */
+  start(): void {
+    void this.parts.database.whenUp().then(() => this.attempt());
+  }
+
+  /** Resolves when no trial is under way; none begins any more. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    this.timer?.cancel();
+    await this.trial;
+  }
+
+  private attempt(): void {
+    if (this.isClosed) return;
+    this.trial = this.apply().catch((fault: unknown) => this.tryLater(fault));
+  }
+
+  private async apply(): Promise<void> {
+    const plan = await this.parts.store.apply();
+    this.latest = plan;
+    this.state = plan.isRefused ? 'refused' : 'applied';
+    if (plan.isRefused) return this.tellRefusal(plan);
+    const changed = plan.changes.filter(({ kind }) => kind !== 'unchanged');
+    if (changed.length === 0) return;
+    const views = changed.map(({ view, version, kind }) => `${kind} ${view}@${version}`);
+    this.parts.log('log', {
+      event: 'feature_views_applied',
+      views,
+      msg: `${views.length} feature views were applied.`,
+    });
+  }
+
+  private tellRefusal({ changes, faults }: FeaturePlan): void {
+    const refused = changes.filter(({ kind }) => kind === 'refuse').map(({ says }) => says[0] ?? '');
+    const reasons = [...faults, ...refused];
+    const msg = `No feature view was applied: ${reasons.join('; ')}`;
+    this.parts.log('error', { event: 'feature_views_refused', reasons, msg });
+  }
+
+  private tryLater(fault: unknown): void {
+    const isAway = isQuaysideError(fault) && fault.code === 'database_unavailable';
+    if (!isAway)
+      this.parts.log('error', {
+        event: 'feature_views_failed',
+        err: fault,
+        msg: 'Feature views could not be applied.',
+      });
+    if (!this.isClosed) this.timer = this.parts.clock.setTimer(RETRY_MS, () => this.attempt());
+  }
+}
