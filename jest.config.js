@@ -12,6 +12,8 @@ module.exports = {
     '<rootDir>/libs/testing/src/leak-check.setup.ts',
     '<rootDir>/libs/testing/src/unit-walls.setup.ts',
   ],
+  globalSetup: '<rootDir>/test/jest/global-setup.cjs',
+  globalTeardown: '<rootDir>/test/jest/global-teardown.cjs',
   testSequencer: '<rootDir>/test/jest/random-order.cjs',
   reporters: ['default', '<rootDir>/test/jest/count-reporter.cjs'],
   showSeed: true,

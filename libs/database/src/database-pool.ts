@@ -130,10 +130,7 @@ export class DatabasePool implements Queryable {
 
   /** @internal */
   ask(client: PoolClient, sql: string, params: readonly unknown[]): Promise<PgResult> {
-    return this.bounded(
-      client.query(sql, [...params]) as unknown as Promise<PgResult>,
-      this.parts.limits.queryTimeoutMs,
-    );
+    return this.bounded(client.query(sql, [...params]), this.parts.limits.queryTimeoutMs);
   }
 
   /** @internal Whether the connection is of no more use after a fault. */

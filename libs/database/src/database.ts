@@ -42,7 +42,8 @@ const POOLS = {
 } as const satisfies Record<string, PoolLimits>;
 
 const WATCH: PoolLimits = { size: 1, statementTimeoutMs: 1000, queryTimeoutMs: 1000 };
-const MIGRATION: PoolLimits = { size: 1, statementTimeoutMs: 600_000, queryTimeoutMs: 610_000 };
+/** Kysely holds one connection for its lock while the other one looks at what was applied. */
+const MIGRATION: PoolLimits = { size: 2, statementTimeoutMs: 600_000, queryTimeoutMs: 610_000 };
 const BEAT_EVERY_MS = 500;
 const FIRST_RETRY_MS = 25;
 const LONGEST_RETRY_MS = 500;

@@ -4,3 +4,7 @@ export { DatabasePool } from './database-pool';
 export type { PoolLimits, QueryResult, Queryable } from './database-pool';
 export type { DatabaseServer } from './server-address';
 export { DatabaseModule } from './database.module';
+export { EmbeddedPostgres } from './embedded/embedded-postgres';
+export type { EmbeddedPostgresLine, EmbeddedPostgresOptions } from './embedded/embedded-postgres';
+export { EmbeddedPostgresFault } from './embedded/embedded-fault';
+export { embeddedUrl } from './embedded/embedded-url';

@@ -24,7 +24,7 @@ export async function migrate(pool: DatabasePool): Promise<readonly string[]> {
     migrationLockTableName: `${MIGRATION_TABLE}_lock`,
   });
   const { error, results = [] } = await migrator.migrateToLatest();
-  if (error !== undefined) throw error;
+  if (error !== undefined) throw asError(error);
   return results.map(({ migrationName }) => migrationName);
 }
 
@@ -47,4 +47,8 @@ async function appliedIn(pool: DatabasePool): Promise<Record<string, Migration>>
   if (!found[0]?.exists) return {};
   const { rows } = await pool.query<{ name: string }>(`select name from ${table}`);
   return Object.fromEntries(rows.map(({ name }) => [name, { up: () => Promise.resolve() }]));
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown));
 }
