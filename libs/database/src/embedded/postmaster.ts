@@ -1,4 +1,5 @@
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CLUSTER_LOGIN, type ClusterPaths } from './cluster-paths';
 import type { ClusterUser } from './cluster-user';
@@ -57,7 +58,9 @@ export function startPostmaster({ paths, user, postgres, settings }: PostmasterT
     const args = ['-D', paths.cluster, ...options.flatMap(([name, value]) => ['-c', `${name}=${value}`])];
     const child = startDetached(user.as(postgres, args), logFile);
     const ended = new Promise<string>((resolve) => {
-      child.once('exit', () => resolve(readFileSync(logPath, 'utf8').slice(-LAST_WORDS).trim()));
+      // Long after the start the whole folder may be gone.
+      const lastWords = (): Promise<string> => readFile(logPath, 'utf8').catch(() => '');
+      child.once('exit', () => void lastWords().then((text) => resolve(text.slice(-LAST_WORDS).trim())));
       child.once('error', (fault) => resolve(fault.message));
     });
     return { pid: child.pid, ended };
