@@ -100,6 +100,10 @@ const REACHED = {
   model_capacity: failing('model_capacity'),
   database_unavailable: failing('database_unavailable'),
   feature_view_not_found: failing('feature_view_not_found'),
+  feature_missing: failing('feature_missing'),
+  feature_stale: failing('feature_stale'),
+  feature_cast: failing('feature_cast'),
+  features_unavailable: failing('features_unavailable'),
   deadline_exceeded: async ({ door, executor }) => {
     executor.hang();
     const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });

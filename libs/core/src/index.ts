@@ -1,6 +1,6 @@
 export { ERROR_CATALOGUE, QuaysideError, isQuaysideError } from './errors';
 export type { ErrorCode, ErrorDetail, QuaysideErrorOptions } from './errors';
-export { BYTE_WIDTH, DTYPES, isFloat } from './dtypes';
+export { BYTE_WIDTH, DTYPES, INTEGER_RANGE, isFloat, isInteger } from './dtypes';
 export type { Dtype, FixedDtype } from './dtypes';
 export { elementCount, elementsOf, floatsOf, mapTensors, tensorOf, textsOf, viewOf } from './tensor';
 export type { Dimension, NamedTensors, Signature, Tensor, TensorSpec, TensorValues, TensorView } from './tensor';

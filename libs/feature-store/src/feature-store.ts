@@ -1,4 +1,4 @@
-import type { CallContext, JsonRecord, JsonValue } from '@app/core';
+import type { CallContext, JsonRecord, JsonValue, StoredDtype } from '@app/core';
 import type { ModelRegistry, ModelVersion } from '@app/model-registry';
 
 /** Where a value of a model's row came from. */
@@ -41,6 +41,27 @@ export interface Enriched {
   readonly degraded: boolean;
 }
 
+/** One field that a request's row may have in place of the model's columns. */
+export interface RequestField {
+  readonly name: string;
+  /** How it is read: as the values of a column, by a dtype, or as text, whole number or boolean (`category`). */
+  readonly reads:
+    | { readonly as: 'column'; readonly column: string }
+    | { readonly as: 'dtype'; readonly dtype: StoredDtype }
+    | { readonly as: 'category' };
+  /** Whether a row may lack it, as far as no alternative asks for it. */
+  readonly optional: boolean;
+  /** What it is for, a sentence. */
+  readonly description: string;
+}
+
+/** What a request's row has for a model with bindings. */
+export interface BoundRow {
+  readonly fields: readonly RequestField[];
+  /** A row has all fields of `either`, or all of `or`, for each of them. */
+  readonly alternatives: readonly { readonly either: readonly string[]; readonly or: readonly string[] }[];
+}
+
 /** Joins stored features into the rows of a request, before the model's task reads them. */
 export abstract class FeatureStore {
   /** The registry is where the store learns what a version's columns are bound to. */
@@ -51,6 +72,14 @@ export abstract class FeatureStore {
    * Throws invalid_input, feature_missing, feature_stale, features_unavailable, feature_cast.
    */
   abstract enrich(version: ModelVersion, rows: readonly JsonRecord[], context: CallContext): Promise<Enriched>;
+
+  /**
+   * What a row has for this version; undefined where that is what the model itself takes. No I/O. Throws
+   * model_load_failed where the bindings have faults.
+   */
+  describe(_version: ModelVersion): BoundRow | undefined {
+    return undefined;
+  }
 }
 
 /** Stores nothing: rows pass as they came. */

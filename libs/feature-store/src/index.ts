@@ -19,14 +19,7 @@ export type { ViewFault } from './views/feature-views';
 export { readViewDocument } from './views/view-document';
 export { ENTITY_KEY_LIMIT_BYTES, entityKeyOf, parseEntityKey } from './views/entity-key';
 export { FUTURE_LIMIT_US, FeatureViewStore, PUSH_ROW_LIMIT } from './rows/feature-view-store';
-export type {
-  Erased,
-  PushRequest,
-  PushResult,
-  PushRow,
-  RejectedRow,
-  ViewStatistics,
-} from './rows/feature-view-store';
+export type { Erased, PushRequest, PushResult, PushRow, RejectedRow, ViewStatistics } from './rows/feature-view-store';
 export { planFeatures, recordedVersion } from './rows/feature-plan';
 export type { FeaturePlan, PlannedChange, RecordedVersion } from './rows/feature-plan';
 export { preparePush } from './rows/prepare-push';

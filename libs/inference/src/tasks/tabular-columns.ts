@@ -1,5 +1,5 @@
-import { type DecodeOptions, type JsonRecord, QuaysideError, type Signature, type TensorSpec } from '@app/core';
-import type { ColumnSettings, InputOptions, ModelVersion } from '@app/model-registry';
+import type { DecodeOptions, JsonRecord, Signature, TensorSpec } from '@app/core';
+import { type InputOptions, type ModelVersion, type TabularColumn, tabularColumns } from '@app/model-registry';
 import { ownOptions } from './raw-tensors';
 
 /** One column of a request's rows. */
@@ -28,13 +28,8 @@ type TabularVersion = Pick<ModelVersion, 'signature' | 'manifest'>;
 const known = new WeakMap<TabularVersion, { signature: Signature; inputs: readonly ColumnsOfInput[] }>();
 
 /**
- * The columns of a model, in the order in which they fill its inputs; remembered, as every request asks.
- *
- * - One input `[rows, F]`: F columns of it, named by the manifest in this order, else `f0`, `f1` and so on.
- * - Inputs `[rows, 1]` or `[rows]`: one each. The manifest's columns belong to the inputs of the same name; where one of
- *   them has no such input, they rename all inputs in order. Without a manifest the inputs' names are the columns.
- *
- * Throws model_load_failed where the manifest's columns do not fit the inputs.
+ * The columns of a model by input, in the order in which they fill it; remembered, as every request asks. Throws
+ * model_load_failed where the manifest's columns do not fit the inputs.
  */
 export function columnsOf(version: TabularVersion): readonly ColumnsOfInput[] {
   const { signature } = version;
@@ -50,21 +45,14 @@ export function valuesOf(rows: readonly JsonRecord[], column: Column): readonly 
   return rows.map((row) => (Object.hasOwn(row, column.name) ? row[column.name] : column.default));
 }
 
-function readColumns({ signature, manifest }: TabularVersion): readonly ColumnsOfInput[] {
-  const [only, ...others] = signature.inputs;
-  const written = manifest.tabular.columns ?? [];
-  const isMatrix = only !== undefined && others.length === 0 && widthOf(only) !== 1;
-  const columns = isMatrix ? ofMatrix(only, written) : ofInputs(signature.inputs, written);
-  const names = columns.map(({ settings }) => settings.name);
-  const twice = names.find((name, index) => names.indexOf(name) !== index);
-  if (twice !== undefined) throw misfit(`"${twice}" stands twice.`);
-  return signature.inputs.map((input) => {
-    const own = columns.filter((column) => column.input === input);
-    return joined(
+function readColumns(version: TabularVersion): readonly ColumnsOfInput[] {
+  const columns = tabularColumns(version);
+  return version.signature.inputs.map((input) =>
+    joined(
       input,
-      own.map(({ settings }) => columnOf(settings, ownOptions(manifest, input.name))),
-    );
-  });
+      columns.flatMap((column) => (column.input === input ? [columnOf(column, version)] : [])),
+    ),
+  );
 }
 
 function joined(input: TensorSpec, columns: readonly Column[]): ColumnsOfInput {
@@ -83,51 +71,7 @@ function joined(input: TensorSpec, columns: readonly Column[]): ColumnsOfInput {
   return { input, columns, loosest, strictest: taken('every'), stricter };
 }
 
-/** An input and what the manifest says of one column of it. */
-interface Written {
-  readonly input: TensorSpec;
-  readonly settings: ColumnSettings;
-}
-
-function ofMatrix(input: TensorSpec, written: readonly ColumnSettings[]): readonly Written[] {
-  const width = widthOf(input) ?? written.length;
-  if (written.length > 0 && written.length !== width) throw misfit(`"${input.name}" has ${width} columns.`);
-  if (width === 0) throw misfit(`"${input.name}" does not say how many columns it has; list them.`);
-  return Array.from({ length: width }, (_, index) => ({ input, settings: written[index] ?? { name: `f${index}` } }));
-}
-
-function ofInputs(inputs: readonly TensorSpec[], written: readonly ColumnSettings[]): readonly Written[] {
-  const wide = inputs.find((input) => widthOf(input) !== 1);
-  if (wide) throw misfit(`"${wide.name}" is not a column of shape [rows, 1].`);
-  const known = written.every(({ name }) => inputs.some((input) => input.name === name));
-  if (!known && written.length !== inputs.length) throw misfit(`The model has ${inputs.length} inputs.`);
-  return inputs.map((input, index) => {
-    const settings = known ? written.find(({ name }) => name === input.name) : written[index];
-    return { input, settings: settings ?? { name: input.name } };
-  });
-}
-
-/** NaN and the infinities are refused in a column unless the manifest says otherwise: few models expect them. */
-function columnOf(settings: ColumnSettings, inputOptions: DecodeOptions): Column {
+function columnOf({ input, settings, options }: TabularColumn, { manifest }: TabularVersion): Column {
   const { name, default: whenAbsent } = settings;
-  const own = { coerce: settings.coerce, nullAsNan: settings.nullAsNan, onNonFinite: settings.onNonFinite };
-  const { coerce = false, nullAsNan = false, onNonFinite, ...others } = { ...inputOptions, ...own };
-  const options: Column['options'] = {
-    ...others,
-    coerce,
-    nullAsNan,
-    onNonFinite: onNonFinite ?? (nullAsNan ? 'accept' : 'reject'),
-  };
-  return { name, default: whenAbsent, options };
-}
-
-/** Columns of an input: 1 for `[rows]`; undefined where it does not say, or has another number of dimensions. */
-function widthOf({ shape }: TensorSpec): number | undefined {
-  if (shape.length === 1) return 1;
-  const width = shape.length === 2 ? shape[1] : undefined;
-  return typeof width === 'number' ? width : undefined;
-}
-
-function misfit(message: string): QuaysideError {
-  return new QuaysideError('model_load_failed', `The columns of the manifest do not fit the inputs. ${message}`);
+  return { name, default: whenAbsent, options: { ...ownOptions(manifest, input.name), ...options } };
 }
