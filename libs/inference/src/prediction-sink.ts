@@ -1,6 +1,6 @@
 import type { ErrorCode, JsonRecord, NamedTensors } from '@app/core';
 import type { RowProvenance } from '@app/feature-store';
-import type { LogSettings } from '@app/model-registry';
+import type { Manifest } from '@app/model-registry';
 import type { CacheUse } from './caching/cached-call';
 import type { Answer } from './tasks/task';
 
@@ -20,8 +20,8 @@ export interface PredictionRecord {
   readonly model: string;
   readonly version: string;
   readonly digest: string;
-  /** What the version's manifest says of its log. */
-  readonly log: LogSettings;
+  /** Of the version; says what is kept in a log. */
+  readonly manifest: Manifest;
   readonly status: 'ok' | 'error';
   /** Of a failed call only. */
   readonly errorCode?: ErrorCode;

@@ -71,7 +71,7 @@ export class PredictionTrail {
       model,
       version,
       digest,
-      log: manifest.log,
+      manifest,
       rows,
       enrichMs,
       totalMs: this.clock.monotonicMs() - this.startedAtMs,

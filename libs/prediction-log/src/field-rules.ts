@@ -1,0 +1,45 @@
+import type { FieldRule, Manifest } from '@app/model-registry';
+
+/** Rules by name of a field. */
+export type FieldRules = ReadonlyMap<string, FieldRule>;
+
+const REQUEST = /^request\.(.+)$/;
+
+/** Gives the rule that a stored feature's view has for it; undefined: none. `view` is `name@version`. */
+export type FeatureRule = (view: string, feature: string) => FieldRule | undefined;
+
+/**
+ * What becomes of the fields of one model. Beside its own `log.fields`, a column has the rule of the request field that it
+ * comes from, or of the feature that is bound to it.
+ */
+export class ModelFieldRules {
+  private readonly known = new WeakMap<Manifest, FieldRules>();
+
+  constructor(private readonly featureRule: FeatureRule = () => undefined) {}
+
+  /** Rules that change nothing are left out, so an empty map means that all is kept. */
+  of(manifest: Manifest): FieldRules {
+    const known = this.known.get(manifest);
+    if (known) return known;
+    const rules = new Map(Object.entries(manifest.log.fields));
+    for (const { name, from } of manifest.tabular.columns ?? []) {
+      const inherited = from === undefined ? undefined : this.ruleOfSource(from, rules);
+      if (inherited !== undefined && !rules.has(name)) rules.set(name, inherited);
+    }
+    this.known.set(manifest, rules);
+    return rules;
+  }
+
+  private ruleOfSource(from: string, rules: FieldRules): FieldRule | undefined {
+    const [, field] = REQUEST.exec(from) ?? [];
+    if (field !== undefined) return rules.get(field);
+    const [, view, feature] = /^feature:([^:]+):(.+)$/.exec(from) ?? [];
+    return view !== undefined && feature !== undefined ? this.featureRule(view, feature) : undefined;
+  }
+}
+
+/** Whether any rule hides something. */
+export function hidesAny(rules: FieldRules): boolean {
+  for (const rule of rules.values()) if (rule !== 'keep') return true;
+  return false;
+}

@@ -1,0 +1,77 @@
+import { isQuaysideError } from '@app/core';
+import type { DatabasePool } from '@app/database';
+import type { LogPartitions } from './log-partitions';
+import { LOG_COLUMNS, type LogRow } from './log-row';
+import type { LogStore, StoreOutcome } from './log-store';
+
+/** Lists of texts travel as one text each, since `unnest` would flatten lists of lists. */
+const travels = (type: string): string => (type.endsWith('[]') ? 'text' : type);
+
+const INSERT = `
+  insert into prediction_log (${LOG_COLUMNS.map(([name]) => name).join(', ')})
+  select ${LOG_COLUMNS.map(([name, type]) => (type.endsWith('[]') ? `r.${name}::${type}` : `r.${name}`)).join(', ')}
+  from unnest(${LOG_COLUMNS.map(([, type], at) => `$${at + 1}::${travels(type)}[]`).join(', ')})
+    as r(${LOG_COLUMNS.map(([name]) => name).join(', ')})
+  on conflict do nothing`;
+
+const REJECT = `
+  insert into prediction_log_reject (id, row_index, created_at, reason, content) values ($1, $2, $3, $4, $5)
+  on conflict do nothing`;
+
+/** No partition takes the row. No other constraint of the table is a check. */
+const NO_PARTITION = '23514';
+/** What the values of a row bring about: data that does not fit (22), a constraint (23), a limit of the server (54). */
+const POISON = /^(22|23|54)/;
+
+/** Rows to PostgreSQL: a statement per batch, and a batch that is refused halved until the rows are found that are the reason. */
+export class PostgresLogStore implements LogStore {
+  constructor(
+    private readonly pool: DatabasePool,
+    private readonly partitions: LogPartitions,
+  ) {}
+
+  /** Throws what PostgreSQL says where it is no row's fault, database_unavailable among it. */
+  async insert(rows: readonly LogRow[]): Promise<StoreOutcome> {
+    try {
+      return await this.insertAll(rows);
+    } catch (fault) {
+      const state = sqlStateOf(fault);
+      if (!POISON.test(state)) throw fault;
+      return rows.length === 1 ? this.reject(rows[0]!, state) : this.insertHalves(rows);
+    }
+  }
+
+  private async insertAll(rows: readonly LogRow[]): Promise<StoreOutcome> {
+    const columns = LOG_COLUMNS.map((_, at) => rows.map(({ values }) => values[at]));
+    const run = (): Promise<unknown> => this.pool.query(INSERT, columns);
+    await run().catch(async (fault: unknown) => {
+      if (sqlStateOf(fault) !== NO_PARTITION) throw fault;
+      await this.partitions.make(rows.map(({ createdAtMs }) => createdAtMs));
+      await run();
+    });
+    return { written: rows.length, rejected: 0 };
+  }
+
+  private async insertHalves(rows: readonly LogRow[]): Promise<StoreOutcome> {
+    const middle = Math.ceil(rows.length / 2);
+    const first = await this.insert(rows.slice(0, middle));
+    const second = await this.insert(rows.slice(middle));
+    return { written: first.written + second.written, rejected: first.rejected + second.rejected };
+  }
+
+  /** The message of PostgreSQL may quote values; its code does not. */
+  private async reject({ values, createdAtMs }: LogRow, state: string): Promise<StoreOutcome> {
+    const [id, index] = values;
+    const content = Buffer.from(
+      JSON.stringify(Object.fromEntries(LOG_COLUMNS.map(([name], at) => [name, values[at]]))),
+    );
+    await this.pool.query(REJECT, [id, index, new Date(createdAtMs).toISOString(), state, content]);
+    return { written: 0, rejected: 1 };
+  }
+}
+
+/** The five characters by which PostgreSQL says what went wrong; empty for what it did not say. */
+export function sqlStateOf(fault: unknown): string {
+  const { code } = (fault ?? {}) as { readonly code?: unknown };
+  return typeof code === 'string' && !isQuaysideError(fault) ? code : '';
+}

@@ -1,0 +1,125 @@
+import { Clock, Drain } from '@app/core';
+import { Database } from '@app/database';
+import { PredictionSink } from '@app/inference';
+import type { LogPayload } from '@app/model-registry';
+import { type DynamicModule, Logger, Module, type OnModuleInit } from '@nestjs/common';
+import { ModelFieldRules } from './field-rules';
+import { hashKeyIn } from './hash-key';
+import { LogHousekeeping } from './log-housekeeping';
+import { LogPartitions } from './log-partitions';
+import type { LogQueueLimits } from './log-queue';
+import { LoggingPredictionSink } from './logging-prediction-sink';
+import { PostgresLogStore, sqlStateOf } from './postgres-log-store';
+import { PredictionHistory } from './prediction-history';
+import { Redactor } from './redaction';
+
+/** How predictions are logged. */
+export interface PredictionLogOptions {
+  /** The most that may be kept of any model. */
+  readonly payload: LogPayload;
+  /** Of one process. */
+  readonly limits: LogQueueLimits;
+  readonly retentionDays: number;
+  /** Of the rule `hash`; absent: one is made, and kept in the data folder. */
+  readonly hashKey?: string | undefined;
+  readonly dataDirectory: string;
+}
+
+/** How long the drain waits for what is queued. */
+const FLUSH_BUDGET_MS = 2000;
+
+/**
+ * Every prediction in PostgreSQL. Provides `PredictionSink` to every module, and `PredictionHistory` to read what was
+ * logged. Needs `Clock`, `Drain` and `Database` from global modules.
+ */
+@Module({})
+export class PredictionLogModule implements OnModuleInit {
+  private readonly logger = new Logger('PredictionLog');
+
+  constructor(
+    private readonly sink: LoggingPredictionSink,
+    private readonly housekeeping: LogHousekeeping,
+    private readonly database: Database,
+    private readonly drain: Drain,
+  ) {}
+
+  static forRoot(options: PredictionLogOptions): DynamicModule {
+    return {
+      module: PredictionLogModule,
+      global: true,
+      providers: [
+        {
+          provide: LoggingPredictionSink,
+          inject: [Database, Clock],
+          useFactory: (database: Database, clock: Clock) => buildSink(options, database, clock),
+        },
+        { provide: PredictionSink, useExisting: LoggingPredictionSink },
+        {
+          provide: LogHousekeeping,
+          inject: [Database, Clock],
+          useFactory: (database: Database, clock: Clock) =>
+            new LogHousekeeping({
+              partitions: new LogPartitions(database.main),
+              clock,
+              retentionDays: options.retentionDays,
+              onFault: tellOfHousekeeping,
+            }),
+        },
+        {
+          provide: PredictionHistory,
+          inject: [Database],
+          useFactory: (database: Database) => new PredictionHistory(database.main),
+        },
+      ],
+      exports: [PredictionSink, LoggingPredictionSink, PredictionHistory],
+    };
+  }
+
+  /** @internal Called by Nest before the application starts. Nothing waits for the database. */
+  onModuleInit(): void {
+    this.drain.register('flush', 'prediction-log', () => this.flush());
+    this.drain.register('flush', 'prediction-log-housekeeping', () => this.housekeeping.close());
+    void this.database.whenUp().then(() => {
+      this.sink.start();
+      void this.housekeeping.start();
+    });
+  }
+
+  private async flush(): Promise<void> {
+    await this.sink.close(FLUSH_BUDGET_MS);
+    const { written, dropped, rejected, sampledOut, failedFlushes } = this.sink.statistics();
+    const books = { written, dropped, rejected, sampled_out: sampledOut, failed_flushes: failedFlushes };
+    this.logger.log({ event: 'prediction_log_closed', ...books, msg: 'The prediction log is closed.' });
+  }
+}
+
+function buildSink(options: PredictionLogOptions, database: Database, clock: Clock): LoggingPredictionSink {
+  const { payload, limits, hashKey, dataDirectory } = options;
+  return new LoggingPredictionSink({
+    redactor: new Redactor(hashKey ?? hashKeyIn(dataDirectory)),
+    rules: new ModelFieldRules(),
+    payload,
+    limits,
+    clock,
+    store: new PostgresLogStore(database.log, new LogPartitions(database.main)),
+    onChange: tellOfWriting,
+  });
+}
+
+/** Only codes: PostgreSQL's own words may quote values. */
+function reasonOf(fault: unknown): string {
+  const { code } = (fault ?? {}) as { readonly code?: unknown };
+  return sqlStateOf(fault) || String(code ?? (fault as Error | undefined)?.name);
+}
+
+function tellOfWriting(state: 'failing' | 'writing', fault?: unknown): void {
+  const logger = new Logger('PredictionLog');
+  if (state === 'writing') return logger.log({ event: 'prediction_log_writing', msg: 'Predictions are logged again.' });
+  const msg = 'Predictions cannot be logged now. They wait in memory, within bounds, and predictions go on.';
+  logger.warn({ event: 'prediction_log_failing', reason: reasonOf(fault), msg });
+}
+
+function tellOfHousekeeping(fault: unknown): void {
+  const msg = 'The partitions of the prediction log could not be looked after. It is tried again in an hour.';
+  new Logger('PredictionLog').warn({ event: 'prediction_log_housekeeping', reason: reasonOf(fault), msg });
+}
