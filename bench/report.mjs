@@ -22,6 +22,7 @@ const COLUMNS = {
   failed: ['failed', 0],
   unanswered: ['unanswered', 0],
   p99Alone: ['p99 without cold loads ms', 3],
+  p99Factor: ['p99 as a multiple of that', 2],
   coldP50: ['cold p50 ms', 1],
   coldP99: ['cold p99 ms', 1],
   peakMegabytes: ['peak memory MB', 0],

@@ -75,5 +75,13 @@ function figuresOf({ alone, beside, loads, peakBytes }) {
   const cold = percentilesOf(times(loads));
   const p99Alone = percentilesOf(times(alone)).p99;
   const raw = { hot: beside.sent, cold: loads.sent };
-  return { ...hot, p99Alone, coldP50: cold.p50, coldP99: cold.p99, peakMegabytes: peakBytes / 1e6, raw };
+  return {
+    ...hot,
+    p99Alone,
+    p99Factor: hot.p99 / p99Alone,
+    coldP50: cold.p50,
+    coldP99: cold.p99,
+    peakMegabytes: peakBytes / 1e6,
+    raw,
+  };
 }
