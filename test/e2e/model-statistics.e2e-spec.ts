@@ -80,6 +80,7 @@ describe('the statistics of GET /v1/models/{model}, on a fake executor', () => {
     const online = [door.post(ADDER, uncached(1, 2)), door.post(ADDER, uncached(3))];
     const bulk = door.server.app.get(InferenceService, { strict: false }).predict({
       ...{ model: 'adder', input: { form: 'rows', rows: [{ x: [4] }] }, options: {}, priority: 'bulk', cache: false },
+      door: 'test',
       context: {
         ...{ requestId: randomUUID(), traceparent: '', signal: new AbortController().signal },
         deadlineAtMs: performance.now() + 60_000,

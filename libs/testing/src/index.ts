@@ -29,3 +29,7 @@ export { versionIn } from './version-in';
 export type { VersionChanges } from './version-in';
 export { ScriptedSession, TEXT_INPUTS, tensorSpec, textSession } from './scripted-session';
 export { FakeFeatureReader, FakeFeatureRows, FakeFeatureViewStore, featureViews } from './fake-feature-rows';
+export { aBoundVersion } from './bound-version';
+export type { ColumnToMake } from './bound-version';
+export { RecordingPredictionSink, aPredictionRecord } from './recording-prediction-sink';
+export type { RecordToMake } from './recording-prediction-sink';
