@@ -1,5 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -47,6 +57,8 @@ function build() {
     encoding: 'utf8',
   });
   if (run.status !== 0) throw new Error(`The build failed.\n${run.stdout}${run.stderr}`);
+  // What the compiler does not carry over.
+  cpSync(join(root, 'libs/database/migrations'), join(next, 'libs/database/migrations'), { recursive: true });
   writeFileSync(join(next, '.built'), `${beganAt.toISOString()}\n`);
   if (existsSync(built)) renameSync(built, join(lock, 'old'));
   renameSync(next, built);

@@ -12,7 +12,12 @@ describe('an application that predicts', () => {
   beforeEach(async () => {
     const models = await temporaryDirectory();
     await writeModel(models, { name: 'price', model: tiny.regressorTiny() });
-    const config = parseConfig({ MODEL_DIR: models, DATA_DIR: await temporaryDirectory(), LOG_LEVEL: 'silent' });
+    const config = parseConfig({
+      DATABASE_URL: 'none',
+      MODEL_DIR: models,
+      DATA_DIR: await temporaryDirectory(),
+      LOG_LEVEL: 'silent',
+    });
     executor = new FakeExecutor();
     app = await createTestApp(AppModule.forRoot(config), {
       ...appParts(config),

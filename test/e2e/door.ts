@@ -22,7 +22,7 @@ export const DEFAULT_MODELS = join(__dirname, '../../models');
 /** A model to write, and the text of its `model.yaml`. */
 export type WrittenModel = TinyModel & { readonly manifest?: string | undefined };
 
-/** What a door is opened with. */
+/** What a door is opened with. It has no database, unless `DATABASE_URL` says otherwise. */
 export interface DoorOptions extends Pick<TestAppOptions, 'override'> {
   /** Takes what the application logs through Nest. */
   readonly logger?: LoggerService;
@@ -99,6 +99,7 @@ export class Door extends ApiClient implements AsyncDisposable {
       MODEL_ALLOW_EMPTY: 'true',
       MODEL_DIR: modelDirectory,
       DATA_DIR: join(directory, 'data'),
+      DATABASE_URL: 'none',
       ...settings,
     });
     const { adapter, nest, configure } = appParts(config);

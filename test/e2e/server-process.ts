@@ -48,12 +48,13 @@ export class ServerProcess implements AsyncDisposable {
   /**
    * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH. It
    * is one plain process unless `HTTP_PROCESSES` says otherwise, and runs a model for every request, equal ones too, unless
-   * `INFERENCE_CACHE_BYTES` does.
+   * `INFERENCE_CACHE_BYTES` does. It has no database; an empty `DATABASE_URL` gives it its own.
    */
   static start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
     return ServerProcess.run([process.execPath, ENTRY], {
       HTTP_PROCESSES: '0',
       INFERENCE_CACHE_BYTES: '0',
+      DATABASE_URL: 'none',
       ...settings,
     });
   }

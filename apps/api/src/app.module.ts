@@ -1,12 +1,15 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Config } from '@app/config';
+import { DatabaseModule } from '@app/database';
 import { FeatureStoreModule } from '@app/feature-store';
 import { HealthModule } from '@app/health';
 import { InferenceModule, type InferenceOptions, cpuQuota, memoryLimitBytes } from '@app/inference';
 import { ModelRegistryModule } from '@app/model-registry';
 import { ObservabilityModule } from '@app/observability';
+import { PredictionLogModule, type PredictionLogOptions } from '@app/prediction-log';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CoreModule } from './core.module';
+import { databaseServer } from './database-server';
 import { HealthController } from './health/health.controller';
 import { HttpPolicy } from './http/http-policy';
 import { HttpModule } from './http/http.module';
@@ -16,6 +19,7 @@ import { PredictController } from './inference/predict.controller';
 import { ModelsController } from './models/models.controller';
 import { AboutController } from './openapi/about.controller';
 import { ApiDocument } from './openapi/api-document';
+import { PredictionsController } from './predictions/predictions.controller';
 import { ThisProcess } from './this-process';
 
 /** What loaded versions may take of the memory that there is. */
@@ -26,16 +30,18 @@ const MODELS_SHARE = 0.6;
 export class AppModule {
   /** `proc` is the number of this process in its log lines and statistics. */
   static forRoot(config: Config, proc = 1): DynamicModule {
-    const { log, model, shutdown } = config;
+    const { feature, log, model, shutdown } = config;
     return {
       module: AppModule,
       imports: [
         ObservabilityModule.forRoot({ level: log.level, proc }),
         CoreModule,
+        DatabaseModule.forRoot({ server: databaseServer(config) }),
         HttpModule.forRoot(new HttpPolicy(config)),
         ModelRegistryModule.forRoot({ directory: model.dir, pollIntervalMs: model.pollIntervalMs }),
-        FeatureStoreModule.forRoot(),
+        FeatureStoreModule.forRoot({ directory: resolve(feature.dir), readTimeoutMs: feature.readTimeoutMs }),
         InferenceModule.forRoot(inferenceOptions(config)),
+        PredictionLogModule.forRoot(predictionLogOptions(config)),
         HealthModule.forRoot({
           allowEmpty: model.allowEmpty,
           graceMs: shutdown.graceMs,
@@ -47,6 +53,7 @@ export class AppModule {
         EmbedController,
         ModelPredictController,
         ModelsController,
+        PredictionsController,
         HealthController,
         AboutController,
       ],
@@ -55,19 +62,36 @@ export class AppModule {
   }
 }
 
+/** A process's part of what is the machine's. */
+function share(whole: number, { http }: Pick<Config, 'http'>): number {
+  return Math.max(1, Math.floor(whole / Math.max(1, http.processes)));
+}
+
+function predictionLogOptions(config: Config): PredictionLogOptions {
+  const { data, log } = config;
+  return {
+    isOn: log.predictions && databaseServer(config).kind !== 'none',
+    payload: log.predictionPayload,
+    limits: { rows: log.predictionQueueRows, bytes: share(log.predictionQueueBytes, config) },
+    retentionDays: log.predictionRetentionDays,
+    hashKey: log.predictionHashKey,
+    dataDirectory: data.dir,
+  };
+}
+
 /** Memory and CPUs are the machine's, and each HTTP process has an executor pool of its own: they are divided. */
-function inferenceOptions({ data, executor, http, inference, inherited, model, redis }: Config): InferenceOptions {
-  const share = (whole: number): number => Math.max(1, Math.floor(whole / Math.max(1, http.processes)));
+function inferenceOptions(config: Config): InferenceOptions {
+  const { data, executor, inference, inherited, model, redis } = config;
   return {
     executor: {
       environment: inherited,
       modelDirectory: model.dir,
       probeDirectory: join(data.dir, 'probes'),
       maxCached: model.maxCached,
-      concurrency: executor.count ?? share(cpuQuota()),
-      memoryBudgetBytes: share(model.cacheBytes ?? MODELS_SHARE * memoryLimitBytes()),
+      concurrency: executor.count ?? share(cpuQuota(), config),
+      memoryBudgetBytes: share(model.cacheBytes ?? MODELS_SHARE * memoryLimitBytes(), config),
     },
-    scheduler: { queueLimitRows: inference.queueLimitRows, queueLimitBytes: share(inference.queueLimitBytes) },
-    cache: { maxBytes: inference.cacheBytes && share(inference.cacheBytes), redisUrl: redis.url },
+    scheduler: { queueLimitRows: inference.queueLimitRows, queueLimitBytes: share(inference.queueLimitBytes, config) },
+    cache: { maxBytes: inference.cacheBytes && share(inference.cacheBytes, config), redisUrl: redis.url },
   };
 }

@@ -1,9 +1,11 @@
 import type { AddressInfo } from 'node:net';
 import type { Config } from '@app/config';
+import type { EmbeddedPostgres } from '@app/database';
 import { LogStream, NestLogger } from '@app/observability';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ApiProcess, type Surroundings } from './api-process';
-import { asStartFault } from './start-fault';
+import { startEmbeddedDatabase } from './embedded-database';
+import { StartFault, asStartFault } from './start-fault';
 import { listeningLine, openToNetworkLine, readyLine, urlOf } from './start-lines';
 
 const LAST_LINES_MS = 1000;
@@ -17,8 +19,10 @@ export async function servePlainly(config: Config): Promise<void> {
 
 class OnItsOwn implements Surroundings {
   readonly proc = 1;
+  private database: EmbeddedPostgres | undefined;
 
-  async listen(app: NestExpressApplication, { http }: Config): Promise<void> {
+  async listen(app: NestExpressApplication, config: Config): Promise<void> {
+    const { http } = config;
     try {
       await app.listen(http.port, http.host);
     } catch (fault) {
@@ -28,7 +32,18 @@ class OnItsOwn implements Surroundings {
     logger.log(listeningLine(addressOf(app)));
     const warning = openToNetworkLine(http.host);
     if (warning) logger.warn(warning);
+    this.keepDatabase(config, logger);
     void app.get(LogStream).flush(LAST_LINES_MS);
+  }
+
+  private keepDatabase(config: Config, logger: NestLogger): void {
+    this.database = startEmbeddedDatabase(config, {
+      log: (level, line) => (level === 'info' ? logger.log(line) : logger[level](line)),
+      failed: (fault) => {
+        if (!(fault instanceof StartFault)) throw fault;
+        void this.cannotStart(fault.message).then(() => process.exit(1));
+      },
+    });
   }
 
   ready(app: NestExpressApplication, models: readonly string[]): void {
@@ -39,7 +54,11 @@ class OnItsOwn implements Surroundings {
     process.stderr.write(`Quayside cannot start. ${reason}\n`);
   }
 
-  async stopped(): Promise<void> {}
+  /** PostgreSQL is the last to go. */
+  async stopped(app: NestExpressApplication): Promise<void> {
+    await this.database?.stop();
+    await app.get(LogStream).flush(LAST_LINES_MS);
+  }
 }
 
 function addressOf(app: NestExpressApplication): string {

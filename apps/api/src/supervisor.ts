@@ -1,7 +1,9 @@
 import { isatty } from 'node:tty';
 import type { Config } from '@app/config';
 import { SystemClock } from '@app/core';
+import type { EmbeddedPostgres } from '@app/database';
 import type { Log } from '@app/observability';
+import { StartFault } from './start-fault';
 import { type LogLine, listeningLine, openToNetworkLine, readyLine, urlOf } from './start-lines';
 import { HttpProcess, type ProcessExit } from './supervisor-process';
 import { Slot, type SlotHost } from './supervisor-slot';
@@ -21,18 +23,21 @@ export async function supervise(config: Config): Promise<void> {
 }
 
 /**
- * The parent of the HTTP processes. It holds the port, alone obeys signals, and replaces what dies; it parses no request
- * and loads no model, so it has little to die of. When it does die, the HTTP processes end.
+ * The parent of the HTTP processes. It holds the port, alone obeys signals, replaces what dies, and keeps the embedded
+ * PostgreSQL; it parses no request and loads no model, so it has little to die of. When it does die, the HTTP processes end, and
+ * PostgreSQL goes on until the next start takes it over.
  */
 class Supervisor implements SlotHost {
   /** @internal */
   readonly clock = new SystemClock();
   private readonly log = Promise.withResolvers<Log>();
+  private readonly database = Promise.withResolvers<EmbeddedPostgres | undefined>();
   private readonly slots: readonly Slot[];
   private readonly alive = new Set<HttpProcess>();
   private readonly wasTerminal = isatty(STDOUT);
   private isListening = false;
   private isReady = false;
+  private isRefusing = false;
   private isRolling = false;
   private rollsAgain = false;
   private signals = 0;
@@ -52,6 +57,7 @@ class Supervisor implements SlotHost {
     for (const slot of this.slots) slot.start();
     const { openLog } = await import('./supervisor-log.js');
     this.log.resolve(openLog(this.config.log));
+    await this.startDatabase();
   }
 
   /** @internal */
@@ -69,6 +75,21 @@ class Supervisor implements SlotHost {
   open(process: HttpProcess): void {
     if (!this.slots.some((slot) => slot.serves)) return process.listen(this.socket);
     void process.ready.then(() => process.state === 'ready' && process.listen(this.socket));
+  }
+
+  private async startDatabase(): Promise<void> {
+    const { startEmbeddedDatabase } = await import('./embedded-database.js');
+    if (this.signals > 0) return this.database.resolve(undefined);
+    const log = this.say.bind(this);
+    const failed = (fault: unknown): void => void this.refuseDatabase(fault);
+    this.database.resolve(startEmbeddedDatabase(this.config, { log, failed }));
+  }
+
+  private refuseDatabase(fault: unknown): Promise<void> {
+    if (!(fault instanceof StartFault)) return this.die(fault);
+    if (!this.isReady) return this.refuseToStart(fault.message);
+    this.say('error', { event: 'postgres_failed', reason: fault.message });
+    return Promise.resolve();
   }
 
   private tellListening(): void {
@@ -98,8 +119,16 @@ class Supervisor implements SlotHost {
   /** What keeps the first processes from starting is the operator's to put right. Later, those that run go on. */
   private faulty({ slot, pid }: HttpProcess, reason: string): void {
     if (this.isReady) return this.say('error', { event: 'http_process_failed', slot, child_pid: pid, reason });
+    void this.refuseToStart(reason);
+  }
+
+  private async refuseToStart(reason: string): Promise<void> {
+    if (this.isRefusing) return;
+    this.isRefusing = true;
     process.stderr.write(`Quayside cannot start. ${reason}\n`);
+    for (const slot of this.slots) slot.close();
     this.killAll();
+    await (await this.database.promise)?.stop();
     process.exit(1);
   }
 
@@ -150,6 +179,8 @@ class Supervisor implements SlotHost {
     const limit = setTimeout(() => this.killAll(), this.config.shutdown.timeoutMs + KILL_AFTER_MS);
     const exits = await Promise.all(stopping.map((process) => process.exited));
     clearTimeout(limit);
+    // The last to go: until here somebody may have had something to write down.
+    await (await this.database.promise)?.stop();
     await this.end({ stopping, exits, durationMs: Math.round(performance.now() - startedAt) });
   }
 
@@ -157,6 +188,8 @@ class Supervisor implements SlotHost {
   private hurry(cause: string): void {
     for (const process of this.alive) process.stop(cause);
     if (this.signals > 2) setTimeout(() => this.killAll(), KILL_AFTER_MS);
+    // PostgreSQL was told to end, and does so by itself.
+    if (this.signals > 2 && this.alive.size === 0) process.exit(1);
   }
 
   private async end({ stopping, exits, durationMs }: Ended): Promise<void> {

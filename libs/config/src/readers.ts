@@ -74,17 +74,38 @@ export function text(options: Described & { readonly default: string }): Setting
   return setting({ says: options.says, rule: 'a text that is not empty', defaultText: options.default, parse });
 }
 
-/** A URL of one of these schemes, which may be left out. It may hold a password, so no message shows it. */
-export function optionalSecretUrl(
-  options: Described & { readonly schemes: readonly string[] },
-): Setting<string | undefined> {
-  const rule = `a URL that begins with ${options.schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
+/**
+ * A URL of one of these schemes, or one of `words` where there are any; it may be left out. It may hold a password, so no
+ * message shows it.
+ */
+export function optionalSecretUrl({
+  schemes,
+  words = [],
+  ...options
+}: Described & { readonly schemes: readonly string[]; readonly words?: readonly string[] }): Setting<
+  string | undefined
+> {
+  const url = `a URL that begins with ${schemes.map((scheme) => `${scheme}://`).join(' or ')}`;
+  const rule = [url, ...words].join(', or ');
   const parse = (value: string): string => {
-    const isUrl = options.schemes.some((scheme) => value.startsWith(`${scheme}://`)) && URL.canParse(value);
+    if (words.includes(value)) return value;
+    const isUrl = schemes.some((scheme) => value.startsWith(`${scheme}://`)) && URL.canParse(value);
     if (!isUrl) throw new RuleBroken();
     return value;
   };
   return optional(setting({ says: options.says, rule, defaultText: undefined, parse }));
+}
+
+/** A text of at least so many characters that no message shows; it may be left out. */
+export function optionalSecret({
+  minLength,
+  ...options
+}: Described & { readonly minLength: number }): Setting<string | undefined> {
+  const parse = (value: string): string => {
+    if (value.length < minLength) throw new RuleBroken();
+    return value;
+  };
+  return optional(setting({ ...options, rule: `at least ${minLength} characters`, defaultText: undefined, parse }));
 }
 
 /** One word out of a few. */

@@ -1,4 +1,4 @@
-import { directory, flag, int, list, oneOf, optionalInt, optionalSecretUrl, text } from './readers';
+import { directory, flag, int, list, oneOf, optionalInt, optionalSecret, optionalSecretUrl, text } from './readers';
 
 const MIB = 1024 * 1024;
 
@@ -98,6 +98,38 @@ export const SETTINGS = {
     default: 'info',
     says: 'Least level that is logged.',
   }),
+  LOG_PREDICTIONS: flag({
+    default: true,
+    says: 'Whether predictions are logged in PostgreSQL. Without a database none are.',
+  }),
+  LOG_PREDICTION_PAYLOAD: oneOf(['full', 'features', 'outputs', 'none'], {
+    default: 'full',
+    says: 'The most that is kept of a prediction, whatever the model.yaml of its model says: inputs, features and outputs; features and outputs; outputs; none of them.',
+  }),
+  LOG_PREDICTION_RETENTION_DAYS: int({
+    min: 1,
+    max: 36_500,
+    default: 30,
+    unit: 'days',
+    says: 'How long logged predictions are kept. Whole days, in UTC, are removed at once.',
+  }),
+  LOG_PREDICTION_QUEUE_ROWS: int({
+    min: 1,
+    max: 1_000_000,
+    default: 10_000,
+    unit: 'rows',
+    says: 'How many rows may wait in each HTTP process until PostgreSQL takes them; more are dropped and counted. The last tenth is kept for failed predictions.',
+  }),
+  LOG_PREDICTION_QUEUE_BYTES: int({
+    min: 64 * 1024,
+    default: 32 * MIB,
+    unit: 'bytes',
+    says: 'How much memory those rows may take, divided among the HTTP processes.',
+  }),
+  LOG_PREDICTION_HASH_KEY: optionalSecret({
+    minLength: 16,
+    says: 'The key of the HMAC-SHA-256 that stands for a field with the rule hash. Unset: one is made, and kept in DATA_DIR.',
+  }),
   MODEL_DIR: directory({ default: 'models', missing: 'refuse', says: 'The folder of the models that are served.' }),
   MODEL_POLL_INTERVAL_MS: int({
     min: 0,
@@ -123,6 +155,22 @@ export const SETTINGS = {
     default: '.quayside',
     missing: 'create',
     says: 'The folder of everything that the server itself writes.',
+  }),
+  DATABASE_URL: optionalSecretUrl({
+    schemes: ['postgres', 'postgresql'],
+    words: ['none'],
+    says: 'Your PostgreSQL; it is tested with version 18. Unset: Quayside runs its own, in the folder postgres of DATA_DIR. none: it does without; nothing is then stored, and what needs that answers database_unavailable.',
+  }),
+  FEATURE_DIR: text({
+    default: 'features',
+    says: 'The folder of the feature views, in YAML; it is read once, at start. A folder that is not there has none.',
+  }),
+  FEATURE_READ_TIMEOUT_MS: int({
+    min: 1,
+    max: 200,
+    default: 50,
+    unit: 'ms',
+    says: 'How long a request waits for stored features, where its own deadline leaves it that long.',
   }),
   EXECUTOR_COUNT: optionalInt({
     min: 1,

@@ -45,6 +45,8 @@ const WATCH: PoolLimits = { size: 1, statementTimeoutMs: 1000, queryTimeoutMs: 1
 /** Kysely holds one connection for its lock while the other one looks at what was applied. */
 const MIGRATION: PoolLimits = { size: 2, statementTimeoutMs: 600_000, queryTimeoutMs: 610_000 };
 const BEAT_EVERY_MS = 500;
+/** How long our own PostgreSQL may need to start before that is worth a line. */
+const QUIET_START_MS = 10_000;
 const FIRST_RETRY_MS = 25;
 const LONGEST_RETRY_MS = 500;
 
@@ -67,6 +69,8 @@ export class Database {
   private readonly rested = Promise.withResolvers<void>();
   private state: DatabaseStatus;
   private reason = 'It has not been reached yet.';
+  private reported = '';
+  private startedAtMs = 0;
   private isClosed = false;
   private endRest = (): void => {};
 
@@ -110,6 +114,7 @@ export class Database {
   /** Begins to look for the server, in the background. */
   start(): void {
     if (this.state === 'off') return this.rested.resolve();
+    this.startedAtMs = this.parts.clock.monotonicMs();
     void this.keepWatch();
   }
 
@@ -150,6 +155,7 @@ export class Database {
   private async comeUp(): Promise<void> {
     const pool = this.pool('migration', MIGRATION, () => undefined);
     const migrations = await migrate(pool).finally(() => pool.close());
+    if (this.isClosed) return;
     this.state = 'up';
     this.firstUp.resolve();
     this.parts.log('log', {
@@ -162,12 +168,19 @@ export class Database {
   private goDown(fault: unknown): void {
     if (this.isClosed) return;
     const cause = fault instanceof Error && fault.cause !== undefined ? fault.cause : fault;
-    const isNews = this.state === 'up' || this.reason !== reasonOf(cause);
-    this.reason = reasonOf(cause);
+    const reason = reasonOf(cause);
+    const isNews = this.state === 'up' || (this.reported !== reason && !this.isQuiet());
+    if (isNews) this.reported = reason;
+    this.reason = reason;
     if (this.state === 'up') this.state = 'down';
     for (const pool of [this.features, this.log, this.main]) pool.giveUp(this.reason);
     if (isNews)
       this.parts.log('warn', { event: 'database_down', reason: this.reason, msg: 'PostgreSQL does not answer.' });
+  }
+
+  private isQuiet(): boolean {
+    const { server } = this.options;
+    return server.kind === 'embedded' && this.parts.clock.monotonicMs() - this.startedAtMs < QUIET_START_MS;
   }
 
   private rest(delayMs: number): Promise<void> {

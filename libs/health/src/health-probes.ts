@@ -9,6 +9,8 @@ export interface HealthReport {
   readonly components: {
     readonly models: ComponentHealth;
     readonly executors: ComponentHealth;
+    /** Not where DATABASE_URL says `none`. */
+    readonly database?: ComponentHealth;
     /** Only where a Redis is set. */
     readonly redis?: ComponentHealth;
   };
@@ -68,12 +70,14 @@ export class HealthProbes {
 
   private report(): HealthReport {
     const redis = this.readiness.redisHealth();
+    const database = this.readiness.databaseHealth();
     return {
       status: this.readiness.state(),
       models: this.readiness.models(),
       components: {
         models: this.readiness.modelsHealth(),
         executors: this.readiness.executorsHealth(),
+        ...(database && { database }),
         ...(redis && { redis }),
       },
     };

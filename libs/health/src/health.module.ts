@@ -1,4 +1,5 @@
 import { Clock, Drain } from '@app/core';
+import { Database } from '@app/database';
 import { Executor, ResultCache } from '@app/inference';
 import { ModelRegistry } from '@app/model-registry';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -11,7 +12,7 @@ import { Readiness, type ReadinessOptions } from './readiness';
 /** What the health of a server is judged and ended by. */
 export type HealthOptions = ReadinessOptions & DrainOptions;
 
-/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry`, `Executor` and `ResultCache` from global modules. */
+/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry`, `Executor`, `ResultCache` and `Database` from global modules. */
 @Module({})
 export class HealthModule {
   static forRoot(options: HealthOptions): DynamicModule {
@@ -24,9 +25,14 @@ export class HealthModule {
         HttpConnections,
         {
           provide: Readiness,
-          inject: [ModelRegistry, Executor, ResultCache, Clock],
-          useFactory: (registry: ModelRegistry, executor: Executor, results: ResultCache, clock: Clock) =>
-            new Readiness({ registry, executor, results, clock, options }),
+          inject: [ModelRegistry, Executor, ResultCache, Database, Clock],
+          useFactory: (
+            registry: ModelRegistry,
+            executor: Executor,
+            results: ResultCache,
+            database: Database,
+            clock: Clock,
+          ) => new Readiness({ registry, executor, results, database, clock, options }),
         },
         {
           provide: DrainService,

@@ -1,3 +1,4 @@
+import type { DatabaseStatus } from '@app/database';
 import type { Executor, SlotStatus } from '@app/inference';
 import { FakeModelRegistry, ManualClock } from '@app/testing';
 import { Readiness } from './readiness';
@@ -13,13 +14,16 @@ interface Changes {
   readonly allowEmpty?: boolean;
   /** Whether Redis answers; absent: there is none. */
   readonly redis?: boolean;
+  /** Default: there is none. */
+  readonly database?: DatabaseStatus;
 }
 
-function build({ executor = poolOf('idle', 'busy'), allowEmpty = false, redis }: Changes = {}) {
+function build({ executor = poolOf('idle', 'busy'), allowEmpty = false, redis, database = 'off' }: Changes = {}) {
   const clock = new ManualClock();
   const registry = new FakeModelRegistry(clock);
   const results = { sharesResults: () => redis };
-  return { clock, registry, readiness: new Readiness({ registry, executor, results, clock, options: { allowEmpty } }) };
+  const parts = { registry, executor, results, clock, database: { status: () => database } };
+  return { clock, registry, readiness: new Readiness({ ...parts, options: { allowEmpty } }) };
 }
 
 /** Lets what the registry has begun settle. */
@@ -39,6 +43,17 @@ describe(Readiness.name, () => {
     expect(state(true).state()).toBe('ready');
     expect(state(false).redisHealth()).toMatchObject({ status: 'degraded' });
     expect(state(false).state()).toBe('degraded');
+  });
+
+  it.each([
+    ['starting', 'degraded', 'degraded'],
+    ['up', 'ready', 'up'],
+    ['down', 'degraded', 'degraded'],
+    ['off', 'ready', undefined],
+  ] as const)('with a PostgreSQL that is %s, is %s', (database, state, component) => {
+    const { readiness } = build({ allowEmpty: true, database });
+    expect(readiness.state()).toBe(state);
+    expect(readiness.databaseHealth()?.status).toBe(component);
   });
 
   it('is ready with a model that is not pinned and was not loaded', () => {

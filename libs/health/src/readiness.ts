@@ -1,4 +1,5 @@
 import type { Clock } from '@app/core';
+import type { Database } from '@app/database';
 import type { Executor, ResultCache } from '@app/inference';
 import { type ModelRegistry, type ModelStatus, type VersionState, shownVersion } from '@app/model-registry';
 
@@ -11,7 +12,7 @@ export const SERVER_STATES = [
   'starting',
   /** Everything that is served works. */
   'ready',
-  /** Traffic is served, but some version failed, some executor is dead or Redis is away. /ready answers 200. */
+  /** Traffic is served, but some version failed, some executor is dead, or PostgreSQL or Redis is away. /ready answers 200. */
   'degraded',
   /** A stop was asked for: no new traffic, please. /ready answers 503; ends with the process. */
   'draining',
@@ -49,6 +50,7 @@ export interface ReadinessParts {
   readonly registry: ModelRegistry;
   readonly executor: Executor;
   readonly results: Pick<ResultCache, 'sharesResults'>;
+  readonly database: Pick<Database, 'status'>;
   readonly clock: Clock;
   readonly options: ReadinessOptions;
 }
@@ -69,7 +71,8 @@ export class Readiness {
     const components = [this.modelsHealth(), this.executorsHealth()];
     if (components.some(({ status }) => status === 'down')) return 'starting';
     this.latched = true;
-    const isDegraded = [...components, this.redisHealth()].some((component) => component?.status === 'degraded');
+    const stores = [this.databaseHealth(), this.redisHealth()];
+    const isDegraded = [...components, ...stores].some((component) => component?.status === 'degraded');
     return isDegraded ? 'degraded' : 'ready';
   }
 
@@ -115,6 +118,20 @@ export class Readiness {
     return dead > 0
       ? { status: 'degraded', reason: `${dead} of ${slots.length} executors are dead.` }
       : { status: 'up', reason: '' };
+  }
+
+  /** Degraded: it does not answer yet, or no longer. Never down: readiness does not wait for it. Undefined: there is none. */
+  databaseHealth(): ComponentHealth | undefined {
+    switch (this.parts.database.status()) {
+      case 'off':
+        return undefined;
+      case 'up':
+        return { status: 'up', reason: '' };
+      case 'starting':
+        return { status: 'degraded', reason: 'PostgreSQL has not answered yet.' };
+      case 'down':
+        return { status: 'degraded', reason: 'PostgreSQL does not answer: what needs it is refused or waits.' };
+    }
   }
 
   /** Degraded: it does not answer, and each process keeps its own results. Never down: no answer needs it. Undefined: there is none. */

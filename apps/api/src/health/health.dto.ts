@@ -53,6 +53,13 @@ export class ProbedComponents {
   @Nested(ProbedComponent)
   readonly executors!: ProbedComponent;
 
+  @JSONSchema({
+    description: 'Whether PostgreSQL answers, unless there is none. Feature-free predictions do not need it.',
+  })
+  @Optional()
+  @Nested(ProbedComponent)
+  readonly database?: ProbedComponent;
+
   @JSONSchema({ description: 'Whether Redis answers, where one is set. Predictions do not need it.' })
   @Optional()
   @Nested(ProbedComponent)
