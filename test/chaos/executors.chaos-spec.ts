@@ -104,12 +104,16 @@ describe('executors', () => {
     expect((await fetch(`${url}/health`)).status).toBe(200);
   });
 
-  it('are replaced when one hangs: its request ends at the hard timeout, and the next is served', async () => {
+  it('are replaced when one hangs: another model is served meanwhile, and its request ends at the hard timeout', async () => {
     await using server = await ServerProcess.start({ ...SETTINGS, MODEL_DIR: models });
     const url = await server.ready();
-    await runSlow(url);
+    const other = (): Promise<Answer> => predict(url, 'adds', { x: [[1]] });
+    await Promise.all([runSlow(url), other()]);
     const stuck = predict(url, 'slow', { trips: [[TRIPS * 5]] });
     const victim = await strikeBusy(server.pid, 'SIGSTOP');
+    const first = await Promise.race([stuck.then(() => 'stuck'), other().then(({ status }) => status)]);
+    expect(first).toBe(200);
+    expect((await fetch(`${url}/health`)).status).toBe(200);
     await expect(stuck).resolves.toMatchObject({ status: 504, body: { error: { code: 'deadline_exceeded' } } });
     await eventually(() => !isAlive(victim));
     await expect(runSlow(url)).resolves.toMatchObject({ status: 200 });

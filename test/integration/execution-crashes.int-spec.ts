@@ -121,6 +121,31 @@ describe('executors that die', () => {
     expect(narrow.executor.status().restarts).toBe(2);
   });
 
+  it('ends a run that takes too much memory, and answers every call of another model meanwhile', async () => {
+    await using pool = await PoolHarness.start({
+      concurrency: 2,
+      processLimitBytes: 220_000_000,
+      timings: { memoryEveryMs: 10, respawnMs: [0] },
+    });
+    const greedy = await pool.write('greedy', tiny.identity('FP32', ['rows', 1]), { execution: { instances: 1 } });
+    const modest = await pool.write('modest', tiny.adds(1), { execution: { instances: 1 } });
+    await Promise.all([pool.executor.load(greedy), pool.executor.load(modest)]);
+    let ended = false;
+    const large = { x: { dtype: 'FP32', shape: [30_000_000, 1], bytes: new Uint8Array(120_000_000) } } as const;
+    const run = pool.run(greedy, large).finally(() => (ended = true));
+    const meanwhile = (async () => {
+      const answers: number[] = [];
+      while (!ended) answers.push(numbersOf((await pool.run(modest, { x: floats([1]) })).outputs[0]['y'])[0]);
+      return answers;
+    })();
+    await expect(run).rejects.toMatchObject({ code: 'executor_crashed' });
+    const answers = await meanwhile;
+    expect(answers.length).toBeGreaterThan(1);
+    expect(new Set(answers)).toEqual(new Set([2]));
+    expect(pool.executor.status().restarts).toBe(2);
+    expect(pool.lines.filter((line) => line.includes('executor ended: memory'))).toHaveLength(2);
+  });
+
   it('refuses a version whose probe takes more memory than a process may have', async () => {
     await using pool = await PoolHarness.start({ processLimitBytes: 1 });
     const version = await pool.write('same', tiny.identity('FP32'));
