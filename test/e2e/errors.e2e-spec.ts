@@ -104,6 +104,7 @@ const REACHED = {
   feature_stale: failing('feature_stale'),
   feature_cast: failing('feature_cast'),
   features_unavailable: failing('features_unavailable'),
+  prediction_not_found: failing('prediction_not_found'),
   deadline_exceeded: async ({ door, executor }) => {
     executor.hang();
     const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });

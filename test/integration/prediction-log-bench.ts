@@ -60,6 +60,7 @@ export function sinkParts(store: LogStore, clock: Clock = new SystemClock()): Lo
     clock,
     redactor: new Redactor('a key'),
     rules: new ModelFieldRules(),
+    isOn: true,
     payload: 'full',
     limits: { rows: 10_000, bytes: 32 * 1024 * 1024 },
     onChange: () => {},

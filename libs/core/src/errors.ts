@@ -36,6 +36,7 @@ export const ERROR_CATALOGUE = {
   feature_stale: 'A stored feature is older than its view allows.',
   feature_cast: 'A stored feature cannot become what the model takes without a loss.',
   features_unavailable: 'The stored features could not be read in time.',
+  prediction_not_found: 'No prediction with this id is in the log.',
   deadline_exceeded: 'The deadline passed before the answer was ready.',
   overloaded: 'Too much work is waiting already.',
   shutting_down: 'The server is stopping.',

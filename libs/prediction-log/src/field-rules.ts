@@ -1,3 +1,4 @@
+import type { FeatureViews, FieldTag } from '@app/feature-store';
 import type { FieldRule, Manifest } from '@app/model-registry';
 
 /** Rules by name of a field. */
@@ -42,4 +43,16 @@ export class ModelFieldRules {
 export function hidesAny(rules: FieldRules): boolean {
   for (const rule of rules.values()) if (rule !== 'keep') return true;
   return false;
+}
+
+/** What the author of a view, `name@version`, says of a feature's values in a log. */
+export function ruleOfFeature(views: FeatureViews, view: string, feature: string): FieldRule | undefined {
+  const [, name = '', version] = /^(.+)@(\d+)$/.exec(view) ?? [];
+  const found = views.find(name, Number(version))?.features.find((each) => each.name === feature);
+  return found?.pii === undefined ? undefined : toRule(found.pii);
+}
+
+function toRule(tag: FieldTag): FieldRule {
+  if (tag === 'keep' || tag === 'drop' || tag === 'mask' || tag === 'hash') return tag;
+  return { truncate: Number.parseInt(tag.slice('truncate('.length), 10) };
 }

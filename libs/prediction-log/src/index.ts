@@ -6,7 +6,7 @@ export type { DropReason, LogCounts } from './log-counters';
 export type { LogQueueLimits } from './log-queue';
 export type { LogStore, StoreOutcome } from './log-store';
 export type { LogRow } from './log-row';
-export { PredictionHistory } from './prediction-history';
+export { PredictionHistory, isPredictionId } from './prediction-history';
 export type {
   InstanceKey,
   LoggedInstance,

@@ -1,5 +1,5 @@
 /** Why rows were not written. */
-export type DropReason = 'queue_full' | 'shutdown' | 'unencodable';
+export type DropReason = 'queue_full' | 'shutdown' | 'unencodable' | 'off';
 
 /** What became of the rows of all recorded predictions, since the process began. */
 export interface LogCounts {
@@ -26,7 +26,7 @@ export class LogCounters implements LogCounts {
   failedFlushes = 0;
   flushes = 0;
   flushSeconds = 0;
-  readonly dropped: Record<DropReason, number> = { queue_full: 0, shutdown: 0, unencodable: 0 };
+  readonly dropped: Record<DropReason, number> = { queue_full: 0, shutdown: 0, unencodable: 0, off: 0 };
 
   /** What they say now. */
   read(): LogCounts {

@@ -13,6 +13,8 @@ export interface LoggingPredictionSinkParts extends RowEncoderParts {
   /** Of this process. */
   readonly limits: LogQueueLimits;
   readonly onChange: LogFlusherParts['onChange'];
+  /** False: nothing is logged, and all is counted as dropped. */
+  readonly isOn: boolean;
 }
 
 /** The books, and what waits. */
@@ -42,6 +44,7 @@ export class LoggingPredictionSink extends PredictionSink {
   }
 
   override record(prediction: PredictionRecord): void {
+    if (!this.parts.isOn) return this.drop('off', prediction.rows);
     const failed = prediction.status === 'error';
     if (this.isClosed) return this.drop('shutdown', prediction.rows);
     if (this.queue.isFull({ failed })) return this.drop('queue_full', prediction.rows);

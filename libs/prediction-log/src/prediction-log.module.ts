@@ -1,9 +1,10 @@
 import { Clock, Drain } from '@app/core';
 import { Database } from '@app/database';
+import { FeatureViews } from '@app/feature-store';
 import { PredictionSink } from '@app/inference';
 import type { LogPayload } from '@app/model-registry';
 import { type DynamicModule, Logger, Module, type OnModuleInit } from '@nestjs/common';
-import { ModelFieldRules } from './field-rules';
+import { ModelFieldRules, ruleOfFeature } from './field-rules';
 import { hashKeyIn } from './hash-key';
 import { LogHousekeeping } from './log-housekeeping';
 import { LogPartitions } from './log-partitions';
@@ -15,6 +16,8 @@ import { Redactor } from './redaction';
 
 /** How predictions are logged. */
 export interface PredictionLogOptions {
+  /** Whether they are; without a database there is nowhere to. */
+  readonly isOn: boolean;
   /** The most that may be kept of any model. */
   readonly payload: LogPayload;
   /** Of one process. */
@@ -30,7 +33,7 @@ const FLUSH_BUDGET_MS = 2000;
 
 /**
  * Every prediction in PostgreSQL. Provides `PredictionSink` to every module, and `PredictionHistory` to read what was
- * logged. Needs `Clock`, `Drain` and `Database` from global modules.
+ * logged. Needs `Clock`, `Drain`, `Database` and `FeatureViews` from global modules.
  */
 @Module({})
 export class PredictionLogModule implements OnModuleInit {
@@ -50,8 +53,9 @@ export class PredictionLogModule implements OnModuleInit {
       providers: [
         {
           provide: LoggingPredictionSink,
-          inject: [Database, Clock],
-          useFactory: (database: Database, clock: Clock) => buildSink(options, database, clock),
+          inject: [Database, Clock, FeatureViews],
+          useFactory: (database: Database, clock: Clock, views: FeatureViews) =>
+            buildSink(options, { database, clock, views }),
         },
         { provide: PredictionSink, useExisting: LoggingPredictionSink },
         {
@@ -93,11 +97,18 @@ export class PredictionLogModule implements OnModuleInit {
   }
 }
 
-function buildSink(options: PredictionLogOptions, database: Database, clock: Clock): LoggingPredictionSink {
-  const { payload, limits, hashKey, dataDirectory } = options;
+interface SinkNeeds {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly views: FeatureViews;
+}
+
+function buildSink(options: PredictionLogOptions, { database, clock, views }: SinkNeeds): LoggingPredictionSink {
+  const { isOn, payload, limits, hashKey, dataDirectory } = options;
   return new LoggingPredictionSink({
     redactor: new Redactor(hashKey ?? hashKeyIn(dataDirectory)),
-    rules: new ModelFieldRules(),
+    rules: new ModelFieldRules((view, feature) => ruleOfFeature(views, view, feature)),
+    isOn,
     payload,
     limits,
     clock,

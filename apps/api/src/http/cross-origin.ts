@@ -7,6 +7,7 @@ const READABLE_HEADERS = [
   'X-Request-ID',
   'X-Trace-ID',
   'X-Prediction-ID',
+  'X-Features-Degraded',
   'X-Cache',
   'Server-Timing',
   'Retry-After',

@@ -52,6 +52,7 @@ export const HTTP_ERRORS = {
   feature_stale: invalid(422),
   feature_cast: invalid(422),
   features_unavailable: overloaded,
+  prediction_not_found: notFound,
   deadline_exceeded: { status: 504, type: 'timeout_error', retryable: false },
   overloaded,
   shutting_down: overloaded,

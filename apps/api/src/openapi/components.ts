@@ -10,6 +10,7 @@ export const HEADERS = {
   ),
   'X-Trace-ID': header('The trace: the one of the caller’s `traceparent` if that is valid, else a new one.'),
   'X-Prediction-ID': header('The prediction, a UUIDv7.'),
+  'X-Features-Degraded': header('`true`: defaults stand in for stored features that could not be read in time.'),
   'X-Cache': header(
     '`hit`: an equal request was answered before; `joined`: one was under way; `miss`: this one was run, and kept; `off`: it was run without looking for equal ones.',
   ),
@@ -50,6 +51,7 @@ export const ANY_HEADERS = ['X-Request-ID', 'X-Trace-ID'] as const satisfies rea
 /** What an answered prediction adds. */
 export const INFERENCE_HEADERS = [
   'X-Prediction-ID',
+  'X-Features-Degraded',
   'X-Cache',
   'Server-Timing',
 ] as const satisfies readonly HeaderName[];

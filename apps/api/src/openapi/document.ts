@@ -25,6 +25,11 @@ type Responses = Operation['responses'];
 type Examples = Readonly<Record<string, object>>;
 type DtoType = new () => object;
 
+const MODEL_PARAMETER = {
+  description: 'The model: `name`, `name@version` or `name@label`; `@` may be sent as `%40`.',
+  example: 'banking-intents',
+};
+
 const DESCRIPTION = `Predictions of ONNX models over REST.
 
 Every answer has \`X-Request-ID\` and \`X-Trace-ID\`. Every error has the body \`ErrorResponse\`, with a code of the error
@@ -86,9 +91,8 @@ function describe(operation: Operation): object {
 
 function describeParameters(parameters: Parameters): object[] {
   return parameters.map((parameter) => ({
+    ...('name' in parameter && parameter.name === 'model' && parameter.in === 'path' && MODEL_PARAMETER),
     ...parameter,
-    description: 'The model: `name`, `name@version` or `name@label`; `@` may be sent as `%40`.',
-    example: 'banking-intents',
   }));
 }
 

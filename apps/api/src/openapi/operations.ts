@@ -5,12 +5,20 @@ import { RowsRequest, RowsResponse, TensorsRequest, TensorsResponse } from '../i
 import { PredictRequest, PredictResponse } from '../inference/predict.dto';
 import { ModelDetail } from '../models/model-statistics.dto';
 import { ModelList, ModelSchemaResponse } from '../models/models.dto';
+import {
+  ErasedPredictions,
+  LoggedPrediction,
+  LoggedPredictionList,
+  PredictionLogSummary,
+} from '../predictions/predictions.dto';
 import { ServerDescription } from './about.dto';
 import { EXAMPLES, type Example } from './examples';
+import { PREDICTION_EXAMPLES } from './prediction-examples';
 
 /** Groups of operations, in the order in which they are shown. */
 export const TAGS = {
   inference: 'Predictions.',
+  predictions: 'What was asked and answered.',
   models: 'Which models there are, and what each takes and gives.',
   health: 'What an orchestrator asks.',
   about: 'The server itself.',
@@ -120,6 +128,46 @@ export const OPERATIONS = {
     isInference: true,
     examples: EXAMPLES.predictModel,
     errors: [...ANY, ...BODY, ...PREDICTION, 'unsupported_option', 'context_length_exceeded'],
+  },
+  listPredictions: {
+    tag: 'predictions',
+    summary: 'List logged predictions',
+    description:
+      'Instances of logged predictions, the newest first, without what they were given and gave. With `next_cursor` as ' +
+      '`cursor` the next page begins where this one ends, whatever came in the meantime.',
+    answers: 'A page of the list.',
+    answer: [LoggedPredictionList],
+    examples: PREDICTION_EXAMPLES.listPredictions,
+    errors: [...ANY, 'database_unavailable'],
+  },
+  describePrediction: {
+    tag: 'predictions',
+    summary: 'Get a logged prediction',
+    description:
+      'One prediction with its whole lineage: the version that answered, what it was given of each column and where that ' +
+      'came from, what it answered, and what that cost. It can be read within a second of its answer.',
+    answers: 'The prediction, all of its instances.',
+    answer: [LoggedPrediction],
+    examples: PREDICTION_EXAMPLES.describePrediction,
+    errors: [...ANY, 'prediction_not_found', 'database_unavailable'],
+  },
+  erasePrediction: {
+    tag: 'predictions',
+    summary: 'Erase a logged prediction',
+    description: 'Removes all rows of one prediction. Only while the server listens on loopback.',
+    answers: 'It is gone.',
+    answer: [ErasedPredictions],
+    examples: PREDICTION_EXAMPLES.erasePrediction,
+    errors: [...ANY, 'prediction_not_found', 'database_unavailable'],
+  },
+  describePredictionLog: {
+    tag: 'predictions',
+    summary: 'Tell how the prediction log fares',
+    description: 'What became of the rows of all predictions of the HTTP process that answered, and what waits.',
+    answers: 'Its books.',
+    answer: [PredictionLogSummary],
+    examples: PREDICTION_EXAMPLES.describePredictionLog,
+    errors: [...ANY],
   },
   listModels: {
     tag: 'models',
