@@ -43,7 +43,7 @@ async function openPostgres(views: FeatureViews, { database }: TestDatabase): Pr
   const other = (own: FeatureViews) => ({
     store: new PostgresFeatureViewStore({ database, views: own, clock }),
     // Far longer than any read takes: the deadline has tests of its own.
-    reader: new PostgresFeatureReader({ database, views: own, clock, readTimeoutMs: 10_000 }),
+    reader: new PostgresFeatureReader({ pool: database.features, views: own, clock, readTimeoutMs: 10_000 }),
   });
   const close = async (): Promise<void> => {
     await database.main.query('truncate feature_view cascade');

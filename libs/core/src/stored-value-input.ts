@@ -20,10 +20,31 @@ export interface StoredTarget {
  * lists. What `encodeStored` writes is taken too. Throws invalid_input with up to 10 details.
  */
 export function decodeStoredInput(target: StoredTarget, value: unknown): StoredValue {
+  const plain = target.shape ? undefined : plainScalar(target.dtype, value);
+  if (plain !== undefined) return plain;
   if (value === '-0' && isFloatOf(target.dtype) && !target.shape) return -0;
   if (target.shape) return decodeArray({ ...target, shape: target.shape }, value);
   if (target.dtype === 'TIMESTAMP') return decodeTimestamp(value, target.field);
   return scalarOf(target.dtype, decodeElements(target, [], value));
+}
+
+/** A value that is what it stands for: most are, and the full decoder takes ten times as long. Undefined: it has to judge. */
+function plainScalar(dtype: StoredDtype, value: unknown): StoredScalar | undefined {
+  if (typeof value === 'string') return dtype === 'STRING' && isStorable(value) ? value : undefined;
+  if (typeof value === 'boolean') return dtype === 'BOOL' ? value : undefined;
+  if (typeof value !== 'number') return undefined;
+  if (dtype === 'FP64') return Number.isFinite(value) ? value : undefined;
+  if (dtype === 'FP32') return Number.isFinite(Math.fround(value)) ? Math.fround(value) : undefined;
+  // Integers: a negative zero is one of the cases that the decoder knows.
+  const isWhole = Number.isSafeInteger(value) && !Object.is(value, -0);
+  if (!isWhole || dtype === 'STRING' || dtype === 'TIMESTAMP' || !isInteger(dtype)) return undefined;
+  const [min, max] = INTEGER_RANGE[dtype];
+  if (value < min || value > max) return undefined;
+  return dtype === 'INT64' || dtype === 'UINT64' ? BigInt(value) : value;
+}
+
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
 }
 
 /**
@@ -41,6 +62,8 @@ function integerText(
   { dtype, field }: { readonly dtype: keyof typeof INTEGER_RANGE; readonly field: string },
   value: unknown,
 ): string {
+  const plain = plainScalar(dtype, value);
+  if (plain !== undefined) return String(plain);
   const wide = dtype === 'UINT64' ? dtype : 'INT64';
   const [integer = 0n] = viewOf(decodeNested({ dtype: wide, shape: [], field }, value), wide);
   const [min, max] = INTEGER_RANGE[dtype];

@@ -1,5 +1,5 @@
 import { type Clock, isQuaysideError } from '@app/core';
-import type { Database } from '@app/database';
+import type { Queryable } from '@app/database';
 import {
   type FeatureRead,
   FeatureReader,
@@ -13,7 +13,8 @@ import { ReadGate } from './read-gate';
 
 /** What the reader is made of. */
 export interface PostgresReaderParts {
-  readonly database: Database;
+  /** `Database.features`, whose limits are short. */
+  readonly pool: Queryable;
   readonly views: FeatureViews;
   readonly clock: Clock;
   /** The longest that any read may take, in milliseconds. */
@@ -63,7 +64,7 @@ export class PostgresFeatureReader extends FeatureReader {
     const views = references.map(({ view }) => view);
     const keys = references.map(({ key }) => key);
     try {
-      return (await this.parts.database.features.query<OnlineRow>(READ, [views, keys])).rows;
+      return (await this.parts.pool.query<OnlineRow>(READ, [views, keys])).rows;
     } catch (error) {
       if (isQuaysideError(error) && error.code === 'database_unavailable') return undefined;
       throw error;

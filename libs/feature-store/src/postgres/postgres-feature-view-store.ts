@@ -68,7 +68,7 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
 
   override async push(view: string, request: PushRequest): Promise<PushResult> {
     const nowUs = BigInt(this.parts.clock.epochMs()) * 1000n;
-    const prepared = preparePush(view, request, { views: this.parts.views, nowUs });
+    const prepared = await preparePush(view, request, { views: this.parts.views, nowUs });
     return this.turns.take(async () => {
       const push = { prepared, viewId: await this.viewId(view), pushId: request.pushId?.toLowerCase() ?? newId() };
       const earlier = request.pushId === undefined ? undefined : await this.earlier(push);

@@ -14,7 +14,7 @@ export type ApplicationState =
 
 /** What the application of views is made of. */
 export interface ApplicationParts {
-  readonly database: Database;
+  readonly database: Pick<Database, 'whenUp'>;
   readonly store: FeatureViewStore;
   readonly clock: Clock;
   log(

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type ErrorDetail,
+  type JsonRecord,
   type JsonValue,
   QuaysideError,
   decodeStoredInput,
@@ -7,7 +9,6 @@ import {
   encodeStored,
   isQuaysideError,
 } from '@app/core';
-import { canonicalJson } from '../views/canonical-json';
 import { entityKeyOf } from '../views/entity-key';
 import type { Feature } from '../views/feature-view';
 import type { FeatureViews } from '../views/feature-views';
@@ -21,6 +22,9 @@ import {
 
 /** The longest row, in bytes of canonical JSON; a push is bounded by its body. */
 export const ROW_LIMIT_BYTES = 256 * 1024;
+
+/** Rows that are checked in one turn of the event loop. */
+const ROWS_PER_TURN = 200;
 
 /** A row that was checked and is ready to be stored. */
 export interface PreparedRow {
@@ -48,13 +52,18 @@ export interface PushSurroundings {
   readonly nowUs: bigint;
 }
 
-/** Checks the rows of a push, without any database. Throws as `FeatureViewStore.push`. */
-export function preparePush(view: string, request: PushRequest, { views, nowUs }: PushSurroundings): PreparedPush {
+/** Checks the rows of a push, without any database; other work goes on meanwhile. Throws as `FeatureViewStore.push`. */
+export async function preparePush(
+  view: string,
+  request: PushRequest,
+  { views, nowUs }: PushSurroundings,
+): Promise<PreparedPush> {
   checkPush(request);
   const checker = new RowChecker(view, { views, nowUs });
   const prepared: PreparedRow[] = [];
   const rejected: RejectedRow[] = [];
   for (const [index, row] of request.rows.entries()) {
+    if (index % ROWS_PER_TURN === ROWS_PER_TURN - 1) await setImmediate();
     const checked = checker.check(row, `rows[${index}]`);
     if ('key' in checked) prepared.push(checked);
     else
@@ -82,6 +91,10 @@ function deduplicate(rows: readonly PreparedRow[]): Pick<PreparedPush, 'online' 
   return { online: [...online.values()].sort(byKey), history: [...history.values()].sort(byKey) };
 }
 
+function byName(left: Feature, right: Feature): number {
+  return left.name < right.name ? -1 : 1;
+}
+
 function byKey(left: PreparedRow, right: PreparedRow): number {
   if (left.key !== right.key) return left.key < right.key ? -1 : 1;
   return left.eventTsUs < right.eventTsUs ? -1 : 1;
@@ -89,7 +102,7 @@ function byKey(left: PreparedRow, right: PreparedRow): number {
 
 /** Checks the rows of one push against the view's features, of whichever version. */
 class RowChecker {
-  private readonly features: ReadonlyMap<string, Feature>;
+  private readonly features: readonly Feature[];
   private readonly entities: Parameters<typeof entityKeyOf>[0];
 
   constructor(
@@ -99,7 +112,7 @@ class RowChecker {
     const newest = surroundings.views.newest(view);
     // With its message of what there is instead.
     this.entities = newest ?? surroundings.views.resolve(view);
-    this.features = surroundings.views.featuresOf(view);
+    this.features = [...surroundings.views.featuresOf(view).values()].sort(byName);
   }
 
   check(row: PushRow, at: string): PreparedRow | { readonly details: readonly ErrorDetail[] } {
@@ -116,7 +129,8 @@ class RowChecker {
     const key = attempt(() => entityKeyOf(this.entities, row.entities, `${at}.entities`));
     const eventTsUs = attempt(() => this.moment(row.event_ts, `${at}.event_ts`));
     const values = this.values(row, { at: `${at}.features`, attempt, details });
-    const data = canonicalJson(values);
+    // Canonical: the names are sorted, and arrays are written so.
+    const data = JSON.stringify(values);
     if (Buffer.byteLength(data) > ROW_LIMIT_BYTES) details.push(fault(at, 'row_too_large', TOO_LARGE));
     if (key === undefined || eventTsUs === undefined || details.length > 0) return { details };
     return { key, eventTsUs, data };
@@ -128,23 +142,41 @@ class RowChecker {
     throw invalid(at, 'future_event', 'is more than 5 minutes in the future');
   }
 
-  private values(
-    { features }: PushRow,
-    o: { at: string; details: ErrorDetail[]; attempt<T>(read: () => T): T | undefined },
-  ): Record<string, JsonValue> {
+  /** In the order of the view's own features, which is that of their names. */
+  private values({ features }: PushRow, { at, attempt, details }: Attempts): Record<string, JsonValue> {
     const values: Record<string, JsonValue> = {};
-    for (const [name, value] of Object.entries(features)) {
-      const feature = this.features.get(name);
-      // A name of the client's own may hold what no text in the database can.
-      const field = `${o.at}.${feature ? name : JSON.stringify(name.slice(0, 64)).slice(1, -1)}`;
-      if (!feature) o.details.push(fault(field, 'unknown_feature', 'is no feature of this view'));
-      else if (value !== null) {
-        const encoded = o.attempt(() => encodeStored(feature.dtype, decodeStoredInput({ ...feature, field }, value)));
-        if (encoded !== undefined) values[name] = encoded;
-      }
+    let known = 0;
+    for (const feature of this.features) {
+      if (!Object.hasOwn(features, feature.name)) continue;
+      known++;
+      const value = features[feature.name];
+      if (value === null) continue;
+      const target = { ...feature, field: `${at}.${feature.name}` };
+      const encoded = attempt(() => encodeStored(feature.dtype, decodeStoredInput(target, value)));
+      if (encoded !== undefined) values[feature.name] = encoded;
     }
+    if (known < Object.keys(features).length) details.push(...this.strangers(features, at));
     return values;
   }
+
+  private strangers(features: JsonRecord, at: string): ErrorDetail[] {
+    const names = new Set(this.features.map(({ name }) => name));
+    return Object.keys(features)
+      .filter((name) => !names.has(name))
+      .map((name) => fault(`${at}.${printable(name)}`, 'unknown_feature', 'is no feature of this view'));
+  }
+}
+
+interface Attempts {
+  readonly at: string;
+  readonly details: ErrorDetail[];
+  /** What `read` gives; undefined when it throws, and then its details are kept. */
+  attempt<T>(read: () => T): T | undefined;
+}
+
+/** A name of the client's own may hold what no text in the database can. */
+function printable(name: string): string {
+  return JSON.stringify(name.slice(0, 64)).slice(1, -1);
 }
 
 const TOO_LARGE = `has more than ${ROW_LIMIT_BYTES} bytes of values`;
