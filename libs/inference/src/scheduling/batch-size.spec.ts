@@ -1,4 +1,16 @@
-import { type DoneBatch, LARGEST_CAP, type SizeRate, nextCap, nextRate, sizeClass, worthwhileRows } from './batch-size';
+import * as fc from 'fast-check';
+import {
+  BULK_TARGET_MS,
+  bulkRows,
+  type DoneBatch,
+  LARGEST_CAP,
+  type SizeRate,
+  nextCap,
+  nextRate,
+  sizeClass,
+  worthwhileRows,
+} from './batch-size';
+import { BatchSizer } from './batch-sizer';
 
 describe(nextCap.name, () => {
   it.each([
@@ -25,7 +37,7 @@ describe(nextCap.name, () => {
 describe(worthwhileRows.name, () => {
   /** Rates by class, each seen often enough and just now. */
   const rates = (...rowsPerMs: (number | undefined)[]): (SizeRate | undefined)[] =>
-    rowsPerMs.map((rate) => rate && { rowsPerMs: rate, batches: 9, last: 100 }) as (SizeRate | undefined)[];
+    rowsPerMs.map((rate) => rate && { rows: rate, ms: 1, batches: 9, last: 100 }) as (SizeRate | undefined)[];
 
   it.each([
     ['has no limit before anything is known', rates(), Infinity],
@@ -41,7 +53,7 @@ describe(worthwhileRows.name, () => {
 
   it('forgets a rate that is old or rests on few batches', () => {
     expect(worthwhileRows(rates(1, 1, 1), 300)).toBe(Infinity);
-    expect(worthwhileRows([{ rowsPerMs: 9, batches: 4, last: 100 }], 100)).toBe(Infinity);
+    expect(worthwhileRows([{ rows: 9, ms: 1, batches: 4, last: 100 }], 100)).toBe(Infinity);
   });
 });
 
@@ -50,10 +62,74 @@ describe(nextRate.name, () => {
 
   it('averages batches, the newest most, and begins anew where the last one is long ago', () => {
     const first = nextRate(undefined, done, 1);
-    expect(first).toEqual({ rowsPerMs: 2, batches: 1, last: 1 });
+    expect(first).toEqual({ rows: 4, ms: 2, batches: 1, last: 1 });
     const second = nextRate(first, { ...done, serviceMs: 1 }, 2);
-    expect(second).toEqual({ rowsPerMs: 3, batches: 2, last: 2 });
-    expect(nextRate(second, done, 500)).toEqual({ rowsPerMs: 2, batches: 1, last: 500 });
+    expect(second).toEqual({ rows: 4, ms: 1.5, batches: 2, last: 2 });
+    expect(nextRate(second, done, 500)).toEqual({ rows: 4, ms: 2, batches: 1, last: 500 });
+  });
+});
+
+describe(bulkRows.name, () => {
+  it.each([
+    ['few before it is known how long they take', undefined, 4],
+    ['as many as end in 200 ms', { perRowMs: 3, perBatchMs: 20 }, 60],
+    ['one, however long it takes', { perRowMs: 300, perBatchMs: 20 }, 1],
+    ['all where rows cost nothing', { perRowMs: 0, perBatchMs: 20 }, Infinity],
+  ])('is %s', (_, line, rows) => {
+    expect(bulkRows(line)).toBe(rows);
+  });
+
+  it('never lets a batch of more than a row be expected to last longer than 200 ms', () => {
+    const part = fc.double({ min: 0, max: 1000, noNaN: true });
+    fc.assert(
+      fc.property(part, part, (perRowMs, perBatchMs) => {
+        const rows = bulkRows({ perRowMs, perBatchMs });
+        if (rows > 1 && rows < Infinity)
+          expect(perRowMs * rows + perBatchMs).toBeLessThanOrEqual(BULK_TARGET_MS + 1e-6);
+      }),
+    );
+  });
+});
+
+describe(BatchSizer.name, () => {
+  /** Batches of a model under so much work that each is full. */
+  const settled = (serviceMs: (rows: number) => number, batches = 2000): readonly number[] => {
+    const sizer = new BatchSizer();
+    return Array.from({ length: batches }, () => {
+      const rows = sizer.cap('auto', 'online');
+      sizer.learn({ rows, full: true, serviceMs: serviceMs(rows) });
+      return rows;
+    });
+  };
+  const shareOf = (sizes: readonly number[], fits: (rows: number) => boolean): number =>
+    sizes.filter(fits).length / sizes.length;
+  /** Between 0.5 and 1.5, as texts of one bucket differ in length; the same in each run. */
+  const uneven = (): (() => number) => {
+    let at = 0;
+    return () => 0.5 + ((at += 0.6180339887) % 1);
+  };
+  const lengthOf = (rows: number, next: () => number): number =>
+    Array.from({ length: rows }, next).reduce((sum, length) => sum + length, 0);
+
+  it('runs rows singly where a batch gains nothing, and seldom tries more', () => {
+    const next = uneven();
+    const sizes = settled((rows) => 7 * lengthOf(rows, next) * (1 + 0.03 * Math.log2(rows)));
+    expect(shareOf(sizes, (rows) => rows === 1)).toBeGreaterThan(0.8);
+  });
+
+  it('finds the size that gains most, and goes no further', () => {
+    const next = uneven();
+    const rates = [1, 1.2, 1.43, 1.0, 0.7, 0.6, 0.5];
+    const sizes = settled((rows) => lengthOf(rows, next) / (3.5 * rates[sizeClass(rows)]));
+    expect(shareOf(sizes, (rows) => rows >= 4 && rows <= 7)).toBeGreaterThan(0.8);
+  });
+
+  it('keeps a batch of bulk work short, whatever the manifest allows', () => {
+    const sizer = new BatchSizer();
+    expect(sizer.cap(1024, 'bulk')).toBe(4);
+    for (let at = 0; at < 9; at += 1) sizer.learn({ rows: 4, full: true, serviceMs: 40 });
+    expect(sizer.cap(1024, 'bulk')).toBe(20);
+    expect(sizer.cap(1024, 'online')).toBe(1024);
   });
 });
 

@@ -1,3 +1,5 @@
+import { type ServiceTime, rowsWithin } from './service-times';
+
 /** Half of the time that a request may take: a batch that runs longer holds others up. In milliseconds. */
 export const TARGET_MS = 100;
 /** The longest batch of bulk work, which online work may have to wait for. */
@@ -8,6 +10,11 @@ export const LARGEST_CAP = 64;
 
 const STEP_UP = 1;
 const STEP_DOWN = 0.9;
+
+/** The most rows of a batch of bulk work: it must end soon, as it cannot be stopped. Few, before it is known how long they take. */
+export function bulkRows(line: ServiceTime | undefined): number {
+  return line ? Math.max(1, rowsWithin(line, BULK_TARGET_MS)) : FIRST_CAP;
+}
 
 /** A batch that ran. */
 export interface DoneBatch {
@@ -23,9 +30,13 @@ export function nextCap(cap: number, { full, serviceMs }: DoneBatch, largest = L
   return full ? Math.min(largest, cap + STEP_UP) : cap;
 }
 
-/** How fast batches of one class of sizes were: 1, 2–3, 4–7, 8–15, … rows. */
+/**
+ * How fast batches of one class of sizes were: 1, 2–3, 4–7, 8–15, … rows. Rows and time are averaged apart: the mean of
+ * quotients would favour small batches, whose times differ most.
+ */
 export interface SizeRate {
-  readonly rowsPerMs: number;
+  readonly rows: number;
+  readonly ms: number;
   readonly batches: number;
   /** Which batch of the queue was its last. */
   readonly last: number;
@@ -46,11 +57,12 @@ export function sizeClass(rows: number): number {
 
 /** A class's rate after the batch `number` of its queue. */
 export function nextRate(rate: SizeRate | undefined, { rows, serviceMs }: DoneBatch, number: number): SizeRate {
-  const rowsPerMs = rows / Math.max(serviceMs, 0.001);
-  if (!rate || !holds(rate, number)) return { rowsPerMs, batches: 1, last: number };
+  const ms = Math.max(serviceMs, 0.001);
+  if (!rate || !holds(rate, number)) return { rows, ms, batches: 1, last: number };
   const batches = rate.batches + 1;
   const weight = Math.max(NEWEST, 1 / batches);
-  return { rowsPerMs: rate.rowsPerMs + weight * (rowsPerMs - rate.rowsPerMs), batches, last: number };
+  const towards = (old: number, value: number): number => old + weight * (value - old);
+  return { rows: towards(rate.rows, rows), ms: towards(rate.ms, ms), batches, last: number };
 }
 
 /**
@@ -61,7 +73,7 @@ export function nextRate(rate: SizeRate | undefined, { rows, serviceMs }: DoneBa
 export function worthwhileRows(rates: readonly (SizeRate | undefined)[], number: number): number {
   const known = (at: number): number | undefined => {
     const rate = rates[at];
-    return rate && rate.batches >= ENOUGH_BATCHES && holds(rate, number) ? rate.rowsPerMs : undefined;
+    return rate && rate.batches >= ENOUGH_BATCHES && holds(rate, number) ? rate.rows / rate.ms : undefined;
   };
   let best: number | undefined;
   for (let at = 0; at < rates.length; at += 1) {

@@ -1,10 +1,10 @@
 import type { Manifest } from '@app/model-registry';
 import type { Priority } from './batch-policy';
 import {
-  BULK_TARGET_MS,
   type DoneBatch,
   FIRST_CAP,
   type SizeRate,
+  bulkRows,
   nextCap,
   nextRate,
   sizeClass,
@@ -22,7 +22,7 @@ export class BatchSizer {
   /** The most rows of the next batch, from 1. */
   cap(maxRows: Manifest['batching']['maxRows'], priority: Priority): number {
     const wanted = maxRows === 'auto' ? Math.min(this.size, worthwhileRows(this.rates, this.batches)) : maxRows;
-    return Math.max(1, Math.floor(Math.min(wanted, priority === 'bulk' ? this.bulkRows() : Infinity)));
+    return Math.max(1, Math.floor(Math.min(wanted, priority === 'bulk' ? bulkRows(this.times.estimate()) : Infinity)));
   }
 
   /** How long batches take; undefined before there were enough. */
@@ -38,11 +38,5 @@ export class BatchSizer {
     while (this.rates.length < at) this.rates.push(undefined);
     this.rates[at] = nextRate(this.rates[at], done, this.batches);
     this.size = nextCap(Math.min(this.size, worthwhileRows(this.rates, this.batches)), done);
-  }
-
-  private bulkRows(): number {
-    const line = this.times.estimate();
-    if (!line || line.perRowMs === 0) return Infinity;
-    return (BULK_TARGET_MS - line.perBatchMs) / line.perRowMs;
   }
 }

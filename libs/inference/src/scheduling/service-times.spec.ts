@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { DrainRate, ServiceTimes } from './service-times';
+import { DrainRate, ServiceTimes, expectedMs, rowsWithin } from './service-times';
 
 describe(ServiceTimes.name, () => {
   const after = (batches: readonly (readonly [rows: number, ms: number])[]): ReturnType<ServiceTimes['estimate']> => {
@@ -34,6 +34,30 @@ describe(ServiceTimes.name, () => {
         const { perRowMs, perBatchMs } = after(batches)!;
         expect(perRowMs).toBeGreaterThanOrEqual(0);
         expect(perBatchMs).toBeGreaterThanOrEqual(0);
+      }),
+    );
+  });
+});
+
+describe(rowsWithin.name, () => {
+  const line = { perRowMs: 3, perBatchMs: 10 };
+
+  it.each([
+    ['as many as the time is enough for', line, 200, 63],
+    ['none where it is not enough for the batch itself', line, 9, 0],
+    ['all where rows cost nothing', { perRowMs: 0, perBatchMs: 50 }, 1, Infinity],
+    ['all before anything is known', undefined, 1, Infinity],
+  ])('gives %s', (_, known, ms, rows) => {
+    expect(rowsWithin(known, ms)).toBe(rows);
+  });
+
+  it('gives a batch that takes no longer, and one row more would', () => {
+    const part = fc.double({ min: 0.01, max: 100, noNaN: true });
+    fc.assert(
+      fc.property(part, part, fc.double({ min: 100, max: 1000, noNaN: true }), (perRowMs, perBatchMs, ms) => {
+        const rows = rowsWithin({ perRowMs, perBatchMs }, ms);
+        expect(expectedMs({ perRowMs, perBatchMs }, rows)).toBeLessThanOrEqual(ms + 1e-6);
+        expect(expectedMs({ perRowMs, perBatchMs }, rows + 1)).toBeGreaterThan(ms - 1e-6);
       }),
     );
   });

@@ -4,6 +4,17 @@ export interface ServiceTime {
   readonly perBatchMs: number;
 }
 
+/** How long a batch of so many rows takes; 0 before there is an estimate. */
+export function expectedMs(line: ServiceTime | undefined, rows: number): number {
+  return line ? line.perRowMs * rows + line.perBatchMs : 0;
+}
+
+/** The most rows of a batch that takes no longer; Infinity where rows cost nothing, or nothing is known. */
+export function rowsWithin(line: ServiceTime | undefined, ms: number): number {
+  if (!line || line.perRowMs === 0) return Infinity;
+  return Math.max(0, Math.floor((ms - line.perBatchMs) / line.perRowMs));
+}
+
 /** So many batches an estimate rests on, and at least so many it needs. */
 const KEPT = 50;
 const NEEDED = 5;
