@@ -109,7 +109,7 @@ describe(composeBatch.name, () => {
 describe(admit.name, () => {
   const load: Load = { rowsAhead: 100, rowsPerMs: 0.1, serviceMs: 50 };
   it.each<[string, Load, number, ReturnType<typeof admit>]>([
-    ['one that can be answered in time', load, 1050, 'yes'],
+    ['one that can be answered in time, and a quarter more', load, 1313, 'yes'],
     ['one that nobody stands before, whatever the estimate', { ...load, rowsAhead: 0, serviceMs: 9999 }, 1, 'yes'],
     ['every one before there is an estimate', { ...load, rowsPerMs: undefined }, 1, 'yes'],
   ])('lets %s in', (_, view, leftMs, answer) => {
@@ -117,8 +117,8 @@ describe(admit.name, () => {
   });
 
   it('says by how much another is too late, from 1 to 30 seconds', () => {
-    expect(admit(load, 1049)).toEqual({ retryAfterMs: 1000 });
-    expect(admit({ ...load, rowsAhead: 1000 }, 50)).toEqual({ retryAfterMs: 10_000 });
+    expect(admit(load, 1312)).toEqual({ retryAfterMs: 1000 });
+    expect(admit({ ...load, rowsAhead: 1000 }, 2562.5)).toEqual({ retryAfterMs: 10_000 });
     expect(admit({ ...load, rowsAhead: 1e6 }, 50)).toEqual({ retryAfterMs: 30_000 });
   });
 });

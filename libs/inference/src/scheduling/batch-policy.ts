@@ -52,7 +52,7 @@ export function decideBatch(
   return { send: Math.min(rows, cap) };
 }
 
-/** What a batch may hold. A row that alone is over the limits of tokens or bytes goes alone. */
+/** What a batch may hold. A row that alone is over the limit of bytes goes alone; none is over that of tokens, see `RunShape`. */
 export interface BatchLimits {
   readonly rows: number;
   /** Rows times the longest of them. */
@@ -118,6 +118,8 @@ export interface Load {
   readonly serviceMs: number;
 }
 
+/** Estimates are means: without a margin half of the calls that are only just in time would be late, and run in vain. */
+const MARGIN = 1.25;
 /** The least and the most that a client is told to wait, in milliseconds. */
 const RETRY_MS = { least: 1_000, most: 30_000 };
 
@@ -130,7 +132,7 @@ export function admit(
   leftMs: number,
 ): 'yes' | { readonly retryAfterMs: number } {
   if (rowsAhead === 0 || rowsPerMs === undefined) return 'yes';
-  const excessMs = rowsAhead / rowsPerMs + serviceMs - leftMs;
+  const excessMs = MARGIN * (rowsAhead / rowsPerMs + serviceMs) - leftMs;
   return excessMs <= 0 ? 'yes' : { retryAfterMs: retryAfter(excessMs) };
 }
 

@@ -1,39 +1,14 @@
 import { type ModelVersion, versionKey } from '@app/model-registry';
-import type { Timer } from '@app/core';
 import type { BatchVerdict } from '../tasks/batch-check';
-import type { TaskInput, TaskOutput } from '../tasks/task';
+import type { TaskInput } from '../tasks/task';
 import { type BatchLimits, type CallSize, type Priority, type QueueView, composeBatch } from './batch-policy';
 import { BatchSizer } from './batch-sizer';
 import { rowsOfCall } from './pieces';
-import { type RunShape, TokenLength } from './run-shape';
-import type { ScheduledCall, ScheduledResult } from './scheduled-call';
-import { DrainRate } from './service-times';
+import type { QueuedCall } from './queued-call';
+import { TokenLength } from './run-shape';
+import { DrainRate, expectedMs, rowsWithin } from './service-times';
 import type { VersionStatistics, WaitingStatistics } from './statistics';
 import { VersionCounters } from './version-counters';
-
-/** A call from its submission until it settles. */
-export interface QueuedCall {
-  readonly call: ScheduledCall;
-  readonly shape: RunShape;
-  readonly queue: CallQueue;
-  readonly submittedAtMs: number;
-  readonly resolve: (result: ScheduledResult) => void;
-  readonly reject: (error: unknown) => void;
-  timer?: Timer;
-  onLeave?: () => void;
-  /** Rows that were given to batches, and rows that are done. */
-  rowsTaken: number;
-  rowsDone: number;
-  /** What its pieces gave, by their first row. */
-  readonly outputs: Map<number, TaskOutput>;
-  /** Batches that run rows of it. */
-  readonly running: Set<RunningBatch>;
-  startedAtMs: number | undefined;
-  computeMs: number;
-  /** Rows of the largest batch that rows of it were in. */
-  largestBatch: number;
-  settled: boolean;
-}
 
 /** Rows of one call in one batch. */
 export interface Piece {
@@ -90,6 +65,12 @@ export class CallQueue implements QueueView {
     return Infinity;
   }
 
+  /** The deadline of its oldest call that was not begun. */
+  get firstDeadlineAtMs(): number {
+    for (const { call } of this.calls) return call.context.deadlineAtMs;
+    return Infinity;
+  }
+
   get isIdle(): boolean {
     return this.rows === 0 && this.batchesRunning === 0;
   }
@@ -131,8 +112,12 @@ export class CallQueue implements QueueView {
 
   /** How long a batch of so many rows takes, as far as is known. */
   expectedMs(rows: number): number {
-    const line = this.sizer.serviceTime();
-    return line ? line.perRowMs * rows + line.perBatchMs : 0;
+    return expectedMs(this.sizer.serviceTime(), rows);
+  }
+
+  /** The most rows of a batch that takes no longer, at least one. */
+  rowsWithin(ms: number): number {
+    return Math.max(1, rowsWithin(this.sizer.serviceTime(), ms));
   }
 
   /** The calls that wait, oldest first. */
@@ -230,8 +215,15 @@ export class VersionLoad {
     return made;
   }
 
-  all(): Iterable<CallQueue> {
-    return this.queues.values();
+  /** Every call of which something waits. */
+  everyone(): readonly QueuedCall[] {
+    return [...this.queues.values()].flatMap((queue) => queue.everyone());
+  }
+
+  /** Takes what was found of whether its rows may run together; what the manifest says goes before that. */
+  judge(found: BatchVerdict): void {
+    const isOff = this.version.manifest.batching.mode === 'off';
+    this.verdict = isOff ? { batchable: false, reason: 'model.yaml says batching: { mode: off }.' } : found;
   }
 
   statistics(nowMs: number): Omit<VersionStatistics, 'limitRows'> {

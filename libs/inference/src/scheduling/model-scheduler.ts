@@ -1,24 +1,16 @@
 import { type Clock, type QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { BatchResult, Executor, LoadedModel } from '../execution/executor';
-import type { BatchVerdict } from '../tasks/batch-check';
-import type { TaskOutput } from '../tasks/task';
-import { taskOf } from '../tasks/tasks';
-import { admit, decideBatch, pickQueue, retryAfter } from './batch-policy';
-import { type CallQueue, type Piece, type QueuedCall, type RunningBatch, VersionLoad } from './call-queue';
-import { joinPieces } from './pieces';
+import { admit, retryAfter } from './batch-policy';
+import { type CallQueue, type RunningBatch, VersionLoad } from './call-queue';
+import { QueuedCall } from './queued-call';
 import { type RunShape, runShapeOf } from './run-shape';
 import { type ScheduledCall, type ScheduledResult, deadlineError, mayRerun, overloadedError } from './scheduled-call';
 import type { VersionStatistics } from './statistics';
+import { Turns } from './turns';
 import { atDeadline, clientClosed } from './within-deadline';
 
 export type { ScheduledCall, ScheduledResult } from './scheduled-call';
-
-/** What one batch says of every piece in it. */
-interface RunTotals {
-  readonly computeMs: number;
-  readonly batchRows: number;
-}
 
 /** Bounds of the work that may wait. */
 export interface SchedulerOptions {
@@ -37,15 +29,11 @@ export interface SchedulerOptions {
  */
 export class ModelScheduler {
   private readonly loads = new Map<string, VersionLoad>();
-  /** Queues in which something waits. */
-  private readonly waiting = new Set<CallQueue>();
+  private readonly turns = new Turns();
   private readonly idle: (() => void)[] = [];
   private bytes = 0;
   private calls = 0;
   private suspectRuns = false;
-  private onlineInARow = 0;
-  /** Time that the version got which was last picked: one that wakes starts from there. */
-  private servedMs = 0;
   private held: Timer | undefined;
   private pumping = false;
 
@@ -66,11 +54,7 @@ export class ModelScheduler {
       const queue = load.queue(call.priority ?? 'online', shape.key);
       const refusal = this.refusalOf(call, queue, shape);
       if (refusal) return reject(refusal);
-      this.enter({
-        ...{ call, shape, queue, resolve, reject, submittedAtMs: this.clock.monotonicMs() },
-        ...{ rowsTaken: 0, rowsDone: 0, outputs: new Map(), running: new Set() },
-        ...{ startedAtMs: undefined, computeMs: 0, largestBatch: 0, settled: false },
-      });
+      this.enter(new QueuedCall({ call, shape, queue, resolve, reject, submittedAtMs: this.clock.monotonicMs() }));
     });
   }
 
@@ -87,7 +71,7 @@ export class ModelScheduler {
 
   /** Takes what an executor found out when it loaded a version, so that its first call need not ask. */
   loaded(version: ModelVersion, { batching }: Pick<LoadedModel, 'batching'>): void {
-    this.loadOf(version).verdict = verdictOf(version, batching);
+    this.loadOf(version).judge(batching);
   }
 
   /** Forgets what was learnt of a version that is no longer served. */
@@ -129,12 +113,12 @@ export class ModelScheduler {
     const { call, shape, queue } = queued;
     const { load } = queue;
     const { context } = call;
-    if (load.rows === 0) load.servedMs = Math.max(load.servedMs, this.servedMs);
+    if (load.rows === 0) this.turns.wake(load);
     load.rows += call.input.rows;
     this.bytes += shape.bytes;
     this.calls += 1;
     queue.add(queued);
-    this.waiting.add(queue);
+    this.turns.note(queue);
     queued.timer = atDeadline(context, this.clock, () => this.expire(queued));
     queued.onLeave = () => this.settle(queued, clientClosed());
     context.signal.addEventListener('abort', queued.onLeave, { once: true });
@@ -149,18 +133,14 @@ export class ModelScheduler {
     this.executor.load(load.version).then(
       ({ batching }) => {
         load.loading = false;
-        load.verdict = verdictOf(load.version, batching);
+        load.judge(batching);
         this.pump();
       },
       (error: unknown) => {
         load.loading = false;
-        for (const queue of load.all()) this.failAll(queue, error);
+        for (const queued of load.everyone()) this.settle(queued, error);
       },
     );
-  }
-
-  private failAll(queue: CallQueue, error: unknown): void {
-    for (const call of queue.everyone()) this.settle(call, error);
   }
 
   /** Starts what can start now; called whenever work came or a process may have become free. */
@@ -178,19 +158,10 @@ export class ModelScheduler {
     const nowMs = this.clock.monotonicMs();
     this.held?.cancel();
     this.held = undefined;
-    const ready: CallQueue[] = [];
-    let holdUntilMs = Infinity;
-    for (const queue of this.waiting) {
-      if (!queue.isReady(this.suspectRuns) || !this.roomFor(queue.load)) continue;
-      const { delayMs } = queue.load.version.manifest.batching;
-      const decision = decideBatch(queue, { cap: queue.cap(), delayMs }, nowMs);
-      if ('send' in decision) ready.push(queue);
-      else holdUntilMs = Math.min(holdUntilMs, decision.waitUntilMs);
-    }
-    const picked = pickQueue(ready, this.onlineInARow);
-    if (picked) this.start(picked, nowMs);
-    else if (holdUntilMs < Infinity) this.held = this.clock.setTimer(holdUntilMs - nowMs, () => this.pump());
-    return picked !== undefined;
+    const turn = this.turns.next(nowMs, (queue) => queue.isReady(this.suspectRuns) && this.roomFor(queue.load));
+    if (turn.queue) this.start(turn.queue, nowMs);
+    else if (turn.waitUntilMs < Infinity) this.held = this.clock.setTimer(turn.waitUntilMs - nowMs, () => this.pump());
+    return turn.queue !== undefined;
   }
 
   private roomFor(load: VersionLoad): boolean {
@@ -202,10 +173,11 @@ export class ModelScheduler {
 
   private start(queue: CallQueue, nowMs: number): void {
     const { load } = queue;
-    const cap = queue.cap();
     this.dropLate(queue, nowMs);
-    const pieces = queue.rows === 0 ? [] : queue.take(cap, this.suspectRuns);
-    if (queue.rows === 0) this.waiting.delete(queue);
+    const cap = queue.cap();
+    const inTime = queue.rowsWithin(queue.firstDeadlineAtMs - nowMs);
+    const pieces = queue.rows === 0 ? [] : queue.take(Math.min(cap, inTime), this.suspectRuns);
+    this.turns.note(queue);
     if (pieces.length === 0) return;
     const rows = pieces.reduce((sum, { input }) => sum + input.rows, 0);
     const expectedMs = queue.expectedMs(rows);
@@ -213,22 +185,15 @@ export class ModelScheduler {
       ...{ queue, pieces, rows, expectedMs, startedAtMs: nowMs, abandon: new AbortController() },
       full: rows >= cap,
     };
-    this.servedMs = load.servedMs;
-    load.servedMs += expectedMs;
+    this.turns.began(queue, expectedMs);
     load.batchesRunning += 1;
     queue.batchesRunning += 1;
-    this.onlineInARow = queue.priority === 'online' && this.bulkWaits() ? this.onlineInARow + 1 : 0;
     this.run(batch);
   }
 
-  private bulkWaits(): boolean {
-    for (const { priority } of this.waiting) if (priority === 'bulk') return true;
-    return false;
-  }
-
-  /** What cannot finish in time is not begun, unless nothing else waits: an estimate may be wrong. */
+  /** What could not finish in time even alone is not begun, unless nothing else waits: an estimate may be wrong. */
   private dropLate(queue: CallQueue, nowMs: number): void {
-    const serviceMs = queue.expectedMs(Math.min(queue.rows, queue.cap()));
+    const serviceMs = queue.expectedMs(1);
     for (const call of queue.waiting()) {
       const rowsLeft = call.call.input.rows - call.rowsTaken;
       if (queue.rows === rowsLeft || nowMs + serviceMs <= call.call.context.deadlineAtMs) return;
@@ -243,7 +208,7 @@ export class ModelScheduler {
     for (const { owner } of pieces) owner.running.add(batch);
     const onStart = (): void => {
       const nowMs = this.clock.monotonicMs();
-      for (const { owner } of pieces) this.begins(owner, nowMs);
+      for (const { owner } of pieces) owner.begins(nowMs);
     };
     const calls = pieces.map(({ input }) => input);
     const { traceparent } = pieces[0].owner.call.context;
@@ -267,19 +232,12 @@ export class ModelScheduler {
     // The process first, then the answers: it would idle meanwhile.
     this.pump();
     const computeMs = result.inputMs + result.inferMs + result.outputMs;
-    batch.pieces.forEach((piece, at) => this.take(piece, result.outputs[at], { computeMs, batchRows: rows }));
-  }
-
-  private take({ owner, from, input }: Piece, output: TaskOutput, { computeMs, batchRows }: RunTotals): void {
-    if (owner.settled) return;
-    if (owner.call.version.text) {
-      owner.queue.load.tokenLength.observe(input, taskOf(owner.call.version.task).usage(output)?.tokens ?? 0);
-    }
-    owner.outputs.set(from, output);
-    owner.rowsDone += input.rows;
-    owner.computeMs += computeMs;
-    owner.largestBatch = Math.max(owner.largestBatch, batchRows);
-    if (owner.rowsDone === owner.call.input.rows) this.settle(owner, undefined);
+    batch.pieces.forEach((piece, at) => {
+      const { owner } = piece;
+      if (owner.isSettled) return;
+      owner.take(piece, result.outputs[at], { computeMs, batchRows: rows });
+      if (owner.isDone) this.settle(owner, undefined);
+    });
   }
 
   /** Of a batch that failed only the guilty fail: each of its pieces runs once more, by itself. */
@@ -289,11 +247,11 @@ export class ModelScheduler {
     const code = isQuaysideError(error) ? error.code : undefined;
     const again = pieces.length > 1 && mayRerun(code);
     for (const { owner, from, input } of pieces) {
-      if (owner.settled) continue;
+      if (owner.isSettled) continue;
       if (!again) this.settle(owner, error);
       else queue.rerun({ owner, from, input, rerun: code === 'executor_crashed' ? 'suspect' : 'failed' });
     }
-    if (queue.rows > 0) this.waiting.add(queue);
+    this.turns.note(queue);
     this.pump();
   }
 
@@ -309,43 +267,14 @@ export class ModelScheduler {
 
   private expire(queued: QueuedCall): void {
     const { version } = queued.call;
-    this.settle(queued, deadlineError(version, queued.startedAtMs === undefined ? 'queued' : 'executing'));
+    this.settle(queued, deadlineError(version, queued.hasStarted ? 'executing' : 'queued'));
   }
 
   /** Ends a call: with `error`, or with what its pieces gave. */
   private settle(queued: QueuedCall, error: unknown): void {
-    if (queued.settled) return;
-    queued.settled = true;
+    if (queued.isSettled) return;
+    queued.end(error, this.clock.monotonicMs());
     this.release(queued);
-    if (queued.startedAtMs === undefined) this.waited(queued, this.clock.monotonicMs());
-    if (error === undefined) this.answer(queued);
-    else this.refuse(queued, error);
-  }
-
-  private begins(queued: QueuedCall, nowMs: number): void {
-    if (queued.settled || queued.startedAtMs !== undefined) return;
-    queued.startedAtMs = nowMs;
-    this.waited(queued, nowMs);
-  }
-
-  private waited({ queue, submittedAtMs }: QueuedCall, untilMs: number): void {
-    queue.load.counters.waits[queue.priority].observe(untilMs - submittedAtMs, untilMs);
-  }
-
-  private answer(queued: QueuedCall): void {
-    const { outputs, submittedAtMs, startedAtMs = submittedAtMs, computeMs, largestBatch: batchSize } = queued;
-    try {
-      const inOrder = [...outputs].sort(([a], [b]) => a - b).map(([, output]) => output);
-      queued.resolve({ output: joinPieces(inOrder), queueMs: startedAtMs - submittedAtMs, computeMs, batchSize });
-      queued.queue.load.counters.ended(undefined);
-    } catch (error) {
-      this.refuse(queued, error);
-    }
-  }
-
-  private refuse({ queue, reject }: QueuedCall, error: unknown): void {
-    queue.load.counters.ended(error);
-    reject(error);
   }
 
   private release(queued: QueuedCall): void {
@@ -356,7 +285,7 @@ export class ModelScheduler {
     queue.load.rows -= call.input.rows;
     this.bytes -= shape.bytes;
     this.calls -= 1;
-    for (const batch of running) if (batch.pieces.every(({ owner }) => owner.settled)) batch.abandon.abort();
+    for (const batch of running) if (batch.pieces.every(({ owner }) => owner.isSettled)) batch.abandon.abort();
     if (this.calls === 0) this.idle.splice(0).forEach((resolve) => resolve());
   }
 
@@ -366,13 +295,7 @@ export class ModelScheduler {
     const { load } = queue;
     const waited = load.hasWaiting;
     queue.remove(queued);
-    if (queue.rows === 0) this.waiting.delete(queue);
+    this.turns.note(queue);
     if (waited && !load.hasWaiting) load.drainRate.waitEnded();
   }
-}
-
-/** What the manifest says goes before what was found. */
-function verdictOf({ manifest }: ModelVersion, found: BatchVerdict): BatchVerdict {
-  if (manifest.batching.mode !== 'off') return found;
-  return { batchable: false, reason: 'model.yaml says batching: { mode: off }.' };
 }
