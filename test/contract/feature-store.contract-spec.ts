@@ -1,6 +1,13 @@
 import type { CallContext, JsonRecord } from '@app/core';
-import { FeatureStore, PassThroughFeatureStore } from '@app/feature-store';
-import { FakeModelRegistry, aModelVersion } from '@app/testing';
+import { BoundFeatureStore, FeatureStore, FeatureViews } from '@app/feature-store';
+import {
+  FakeFeatureReader,
+  FakeFeatureRows,
+  FakeFeatureStore,
+  FakeModelRegistry,
+  ManualClock,
+  aModelVersion,
+} from '@app/testing';
 
 const CONTEXT: CallContext = {
   requestId: 'r-1',
@@ -11,8 +18,15 @@ const CONTEXT: CallContext = {
 
 /** Every store that there is; a new one stands here as well. */
 const STORES: readonly (readonly [string, () => FeatureStore])[] = [
-  [PassThroughFeatureStore.name, () => new PassThroughFeatureStore(new FakeModelRegistry())],
+  [FakeFeatureStore.name, () => new FakeFeatureStore()],
+  [BoundFeatureStore.name, openBound],
 ];
+
+function openBound(): FeatureStore {
+  const views = new FeatureViews();
+  const reader = new FakeFeatureReader(views, new FakeFeatureRows());
+  return new BoundFeatureStore(new FakeModelRegistry(), { views, reader, clock: new ManualClock(), readTimeoutMs: 50 });
+}
 
 describe.each(STORES)(`%s as a ${FeatureStore.name}`, (_name, open) => {
   it.each([0, 1, 5])(

@@ -1,8 +1,11 @@
+import { join } from 'node:path';
 import { type CallContext, Clock, Drain, SystemClock } from '@app/core';
+import { DatabaseModule } from '@app/database';
 import { FeatureStoreModule } from '@app/feature-store';
 import {
   InferenceModule,
   InferenceService,
+  type PredictCall,
   type PredictInput,
   type PredictOptions,
   type Prediction,
@@ -13,6 +16,9 @@ import { type TestApp, createTestApp, temporaryDirectory } from '@app/testing';
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ENTRY } from './execution-harness';
 import { folderRead } from '../folder-read';
+
+/** The views that the default models pin. */
+const FEATURES = join(__dirname, '../../features');
 
 @Global()
 @Module({
@@ -38,7 +44,8 @@ class PredictionsModule {
       imports: [
         Surroundings,
         registry,
-        FeatureStoreModule.forRoot(),
+        DatabaseModule.forRoot({ server: { kind: 'none' } }),
+        FeatureStoreModule.forRoot({ directory: FEATURES, readTimeoutMs: 50 }),
         InferenceModule.forRoot({ executor, scheduler, cache }),
       ],
     };
@@ -57,10 +64,12 @@ export class Predictions implements AsyncDisposable {
   }
 
   predict(model: string, input: PredictInput, options: PredictOptions = {}): Promise<Prediction> {
-    const { signal } = new AbortController();
-    const deadlineAtMs = performance.now() + 60_000;
-    const context: CallContext = { requestId: 'test', traceparent: '', deadlineAtMs, signal };
-    return this.app.app.get(InferenceService).predict({ model, input, options, context, door: 'test' });
+    return this.ask({ model, input, options });
+  }
+
+  /** As a job asks: it waits for all others. */
+  predictBulk(model: string, input: PredictInput): Promise<Prediction> {
+    return this.ask({ model, input, options: {}, priority: 'bulk' });
   }
 
   close(): Promise<void> {
@@ -69,5 +78,12 @@ export class Predictions implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  private ask(call: Pick<PredictCall, 'model' | 'input' | 'options' | 'priority'>): Promise<Prediction> {
+    const { signal } = new AbortController();
+    const deadlineAtMs = performance.now() + 60_000;
+    const context: CallContext = { requestId: 'test', traceparent: '', deadlineAtMs, signal };
+    return this.app.app.get(InferenceService).predict({ ...call, context, door: 'test' });
   }
 }

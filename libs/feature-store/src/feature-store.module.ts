@@ -1,22 +1,111 @@
+import { Clock, Drain } from '@app/core';
+import { Database } from '@app/database';
 import { ModelRegistry } from '@app/model-registry';
-import { type DynamicModule, Module } from '@nestjs/common';
-import { FeatureStore, PassThroughFeatureStore } from './feature-store';
+import { type DynamicModule, Logger, Module, type OnModuleInit, type Provider } from '@nestjs/common';
+import { BoundFeatureStore } from './bound-feature-store';
+import { FeatureStore } from './feature-store';
+import { FeatureHousekeeping } from './postgres/feature-housekeeping';
+import { PostgresFeatureReader } from './postgres/postgres-feature-reader';
+import { PostgresFeatureViewStore } from './postgres/postgres-feature-view-store';
+import { ViewApplication } from './postgres/view-application';
+import { FeatureReader } from './rows/feature-reader';
+import { FeatureViewStore } from './rows/feature-view-store';
+import { FeatureViews, readFeatureViews } from './views/feature-views';
 
-/** Provides `FeatureStore` to every module: one that stores nothing. */
+/** Where views are declared, and how long a request waits for what is stored. */
+export interface FeatureStoreOptions {
+  /** The folder of the views' YAML; one that is not there has none. */
+  readonly directory: string;
+  /** The longest read, in milliseconds; a request that has less time waits less. */
+  readonly readTimeoutMs: number;
+}
+
+/**
+ * Stored features, for every module. Needs `Clock`, `Drain`, `Database` and `ModelRegistry` from global modules. The views
+ * are read before anything starts, so that models bind to them without a database; their rows come and go with it.
+ */
 @Module({})
-export class FeatureStoreModule {
-  static forRoot(): DynamicModule {
+export class FeatureStoreModule implements OnModuleInit {
+  private readonly logger = new Logger(FeatureStore.name);
+
+  constructor(
+    private readonly views: FeatureViews,
+    private readonly application: ViewApplication,
+    private readonly housekeeping: FeatureHousekeeping,
+    private readonly database: Database,
+    private readonly drain: Drain,
+  ) {}
+
+  static forRoot(options: FeatureStoreOptions): DynamicModule {
     return {
       module: FeatureStoreModule,
       global: true,
       providers: [
+        { provide: FeatureViews, useFactory: () => readFeatureViews(options.directory) },
+        ...rowProviders(options),
         {
           provide: FeatureStore,
-          inject: [ModelRegistry],
-          useFactory: (registry: ModelRegistry) => new PassThroughFeatureStore(registry),
+          inject: [ModelRegistry, FeatureViews, FeatureReader, Clock],
+          useFactory: (registry: ModelRegistry, views: FeatureViews, reader: FeatureReader, clock: Clock) =>
+            new BoundFeatureStore(registry, { views, reader, clock, readTimeoutMs: options.readTimeoutMs }),
         },
       ],
-      exports: [FeatureStore],
+      exports: [FeatureStore, FeatureViews, FeatureReader, FeatureViewStore, ViewApplication],
     };
   }
+
+  /** @internal Called by Nest before the application starts. Nothing waits for the database. */
+  onModuleInit(): void {
+    for (const { at, says } of this.views.faults) {
+      this.logger.error({
+        event: 'feature_view_faulty',
+        file: at,
+        msg: `A feature view is not declared: ${at}: ${says}`,
+      });
+    }
+    this.drain.register('flush', 'feature-views', () => this.application.close());
+    this.drain.register('flush', 'feature-housekeeping', () => this.housekeeping.close());
+    this.application.start();
+    void this.database.whenUp().then(() => this.housekeeping.start());
+  }
+}
+
+/** What is stored in PostgreSQL, and what looks after it. */
+function rowProviders({ readTimeoutMs }: FeatureStoreOptions): Provider[] {
+  const inject = [Database, FeatureViews, Clock];
+  return [
+    {
+      provide: FeatureReader,
+      inject,
+      useFactory: (database: Database, views: FeatureViews, clock: Clock) =>
+        new PostgresFeatureReader({ pool: database.features, views, clock, readTimeoutMs }),
+    },
+    {
+      provide: FeatureViewStore,
+      inject,
+      useFactory: (database: Database, views: FeatureViews, clock: Clock) =>
+        new PostgresFeatureViewStore({ database, views, clock }),
+    },
+    {
+      provide: ViewApplication,
+      inject: [Database, FeatureViewStore, Clock],
+      useFactory: (database: Database, store: FeatureViewStore, clock: Clock) =>
+        new ViewApplication({ database, store, clock, log }),
+    },
+    {
+      provide: FeatureHousekeeping,
+      inject,
+      useFactory: (database: Database, views: FeatureViews, clock: Clock) =>
+        new FeatureHousekeeping({ database, views, clock, failed: tellOfHousekeeping }),
+    },
+  ];
+}
+
+const log = (level: 'log' | 'warn' | 'error', line: object): void => new Logger(FeatureStore.name)[level](line);
+
+/** Only the name of the fault: PostgreSQL's own words may quote values. */
+function tellOfHousekeeping(fault: unknown): void {
+  const reason = String((fault as { readonly code?: unknown } | undefined)?.code ?? (fault as Error | undefined)?.name);
+  const msg = 'The housekeeping of stored features failed. It is tried again in an hour.';
+  log('warn', { event: 'feature_housekeeping', reason, msg });
 }

@@ -41,16 +41,24 @@ export interface Enriched {
   readonly degraded: boolean;
 }
 
+/** How a field of a request is read. */
+export type FieldReading =
+  /** As the values of this column, by the column's own options. */
+  | { readonly as: 'column'; readonly column: string }
+  | { readonly as: 'dtype'; readonly dtype: StoredDtype; readonly nullable: boolean }
+  /** As a join key, whose integers may be texts. */
+  | { readonly as: 'key'; readonly dtype: StoredDtype }
+  /** As text, whole number or boolean. */
+  | { readonly as: 'category' };
+
 /** One field that a request's row may have in place of the model's columns. */
 export interface RequestField {
   readonly name: string;
-  /** How it is read: as the values of a column, by a dtype, or as text, whole number or boolean (`category`). */
-  readonly reads:
-    | { readonly as: 'column'; readonly column: string }
-    | { readonly as: 'dtype'; readonly dtype: StoredDtype }
-    | { readonly as: 'category' };
+  readonly reads: FieldReading;
   /** Whether a row may lack it, as far as no alternative asks for it. */
   readonly optional: boolean;
+  /** What it then is. */
+  readonly default?: JsonValue;
   /** What it is for, a sentence. */
   readonly description: string;
 }
@@ -79,12 +87,5 @@ export abstract class FeatureStore {
    */
   describe(_version: ModelVersion): BoundRow | undefined {
     return undefined;
-  }
-}
-
-/** Stores nothing: rows pass as they came. */
-export class PassThroughFeatureStore extends FeatureStore {
-  override enrich(_version: ModelVersion, rows: readonly JsonRecord[]): Promise<Enriched> {
-    return Promise.resolve({ rows, degraded: false });
   }
 }

@@ -1,6 +1,20 @@
-export { FeatureStore, PassThroughFeatureStore } from './feature-store';
-export type { Enriched, FeatureRecord, FeatureSource, FeatureStatus, RowProvenance } from './feature-store';
+export { FeatureStore } from './feature-store';
+export type {
+  BoundRow,
+  Enriched,
+  FeatureRecord,
+  FeatureSource,
+  FeatureStatus,
+  FieldReading,
+  RequestField,
+  RowProvenance,
+} from './feature-store';
+export { BoundFeatureStore } from './bound-feature-store';
+export { pinnedViews, refuseTensors } from './bindings/compile-bindings';
+export { resolveFeature, wantedOf } from './resolve-feature';
+export type { ResolvedFeature, WantedFeature } from './resolve-feature';
 export { FeatureStoreModule } from './feature-store.module';
+export type { FeatureStoreOptions } from './feature-store.module';
 export { viewReference } from './views/feature-view';
 export type {
   Entity,

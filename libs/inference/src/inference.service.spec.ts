@@ -1,7 +1,6 @@
 import { QuaysideError, parseModelReference } from '@app/core';
-import { FeatureStore } from '@app/feature-store';
 import { DEFAULT_MANIFEST } from '@app/model-registry';
-import { FakeExecutor, FakeModelRegistry, ManualClock, eventually } from '@app/testing';
+import { FakeExecutor, FakeFeatureStore, FakeModelRegistry, type JoinRow, ManualClock, eventually } from '@app/testing';
 import { CacheCounters } from './caching/cache-counters';
 import { ResultCache } from './caching/result-cache';
 import { InferenceService } from './inference.service';
@@ -18,13 +17,7 @@ class ListSink extends PredictionSink {
 }
 
 /** Joins `x`, doubled from the request's `half`, as a store would join by a key. */
-class DoublingStore extends FeatureStore {
-  override enrich: FeatureStore['enrich'] = (_version, rows) =>
-    Promise.resolve({
-      rows: rows.map(({ half, ...row }) => (half === undefined ? row : { ...row, x: [Number(half) * 2] })),
-      degraded: false,
-    });
-}
+const double: JoinRow = ({ half, ...row }) => (half === undefined ? row : { ...row, x: [Number(half) * 2] });
 
 function buildService() {
   const clock = new ManualClock();
@@ -34,7 +27,14 @@ function buildService() {
   const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000 });
   const counters = new CacheCounters();
   const results = new ResultCache({ scheduler, clock, counters, maxBytes: 1_000_000, revision: 'quayside@1' });
-  const service = new InferenceService(registry, new DoublingStore(registry), scheduler, results, sink, clock);
+  const service = new InferenceService(
+    registry,
+    new FakeFeatureStore(double, registry),
+    scheduler,
+    results,
+    sink,
+    clock,
+  );
   registry.afterServing(async (version) => {
     await service.release(version);
     await executor.unload(version);

@@ -1,5 +1,5 @@
 import { type CallContext, Clock, QuaysideError, isQuaysideError, parseModelReference } from '@app/core';
-import { FeatureStore } from '@app/feature-store';
+import { FeatureStore, refuseTensors } from '@app/feature-store';
 import { ModelRegistry, type ModelVersion, type TaskName } from '@app/model-registry';
 import { Injectable } from '@nestjs/common';
 import { ResultCache } from './caching/result-cache';
@@ -9,6 +9,7 @@ import { PredictionSink } from './prediction-sink';
 import { PredictionTrail } from './prediction-trail';
 import { ModelScheduler } from './scheduling/model-scheduler';
 import { withinDeadline } from './scheduling/within-deadline';
+import { checkRowCount } from './tasks/refusals';
 import type { PredictInput, TaskSchema } from './tasks/task';
 import { taskOf } from './tasks/tasks';
 
@@ -65,7 +66,7 @@ export class InferenceService {
   schema(reference: string): ModelSchema {
     const version = this.registry.resolve(parseModelReference(reference));
     try {
-      return { version, schema: taskOf(version.task).schema(version) };
+      return { version, schema: taskOf(version.task).schema(version, this.features.describe(version)) };
     } catch (cause) {
       throw isUnfit(cause) ? new QuaysideError('model_unavailable', cause.message, { cause }) : cause;
     }
@@ -137,7 +138,11 @@ export class InferenceService {
     { input, context }: PredictCall,
     trail: PredictionTrail,
   ): Promise<PredictInput> {
-    if (input.form === 'tensors') return input;
+    if (input.form === 'tensors') {
+      refuseTensors(version);
+      return input;
+    }
+    checkRowCount(input.rows.length, 'rows');
     const startedAtMs = this.clock.monotonicMs();
     const enriched = await this.features.enrich(version, input.rows, context);
     trail.enriched(enriched, startedAtMs);

@@ -33,3 +33,5 @@ export { aBoundVersion } from './bound-version';
 export type { ColumnToMake } from './bound-version';
 export { RecordingPredictionSink, aPredictionRecord } from './recording-prediction-sink';
 export type { RecordToMake } from './recording-prediction-sink';
+export { FakeFeatureStore } from './fake-feature-store';
+export type { JoinRow } from './fake-feature-store';

@@ -1,7 +1,9 @@
 import { QuaysideError } from '@app/core';
 import { type ColumnSettings, type Manifest, type ModelVersion, tabularColumns } from '@app/model-registry';
+import { BindingFault } from './binding-fault';
 import { type Bindings, type BoundColumn, type BoundView, featuresIn } from './bindings';
 import { ColumnCompiler } from './column-compiler';
+import { type Expression, type FeatureExpression, parseExpression } from './expression';
 import { requestFields } from './request-fields';
 import { type KnownViews, ViewBinder } from './view-binder';
 
@@ -31,6 +33,46 @@ export function compileBindings(version: ModelVersion, views: KnownViews): Bindi
   if (faults.length > 0) throw unfit(version, faults);
   const needs = binder.bound().map((view) => ({ view, columns: columns.filter((column) => isOver(column, view)) }));
   return { columns, needs, fields: requestFields(columns, needs) };
+}
+
+/**
+ * The versions of views that a manifest pins, each once. An expression that cannot be read pins nothing; the version
+ * then never serves.
+ */
+export function pinnedViews({ tabular }: Manifest): readonly { readonly view: string; readonly version: number }[] {
+  const pinned = (tabular.columns ?? []).flatMap(({ from }) => (from === undefined ? [] : pinnedBy(from)));
+  return [...new Map(pinned.map((pin) => [`${pin.view}@${pin.version}`, pin])).values()];
+}
+
+function pinnedBy(from: string): readonly { readonly view: string; readonly version: number }[] {
+  try {
+    return featuresOf(parseExpression(from)).flatMap(({ view, version }) =>
+      version === undefined ? [] : [{ view, version }],
+    );
+  } catch (error) {
+    if (error instanceof BindingFault) return [];
+    throw error;
+  }
+}
+
+function featuresOf(expression: Expression): readonly FeatureExpression[] {
+  if (expression.kind === 'transform') return expression.args.flatMap(featuresOf);
+  return expression.kind === 'feature' ? [expression] : [];
+}
+
+/**
+ * Throws invalid_input for a model that looks up or computes columns which a request may not give: inputs in the tensors
+ * form give all of them.
+ */
+export function refuseTensors({ model, manifest }: ModelVersion): void {
+  const isOwn = ({ from, override }: ColumnSettings): boolean =>
+    from !== undefined && !from.startsWith('request.') && override === undefined;
+  const own = manifest.tabular.columns?.find(isOwn);
+  if (!own) return;
+  const message = `Model "${model}" looks up or computes "${own.name}" itself: send rows instead of inputs.`;
+  throw new QuaysideError('invalid_input', message, {
+    details: [{ field: 'inputs', code: 'rows_required', message }],
+  });
 }
 
 function isOver({ source }: BoundColumn, view: BoundView): boolean {

@@ -1,4 +1,5 @@
-import type { BoundRow, RequestField } from '../feature-store';
+import { isFloat } from '@app/core';
+import type { BoundRow, FieldReading, RequestField } from '../feature-store';
 import { DTYPE_OF_ARGUMENT } from './argument-compiler';
 import type { BoundArgument, BoundColumn, Reading, ViewNeed } from './bindings';
 
@@ -39,15 +40,16 @@ function keyFields(need: ViewNeed): readonly RequestField[] {
   const { reference, keyedBy } = need.view;
   const optional = mayBeGiven(need);
   const description = `What stored values are looked up by, in ${reference}.`;
-  return keyedBy.entities.map(({ name, dtype }) => ({ name, reads: { as: 'dtype', dtype }, optional, description }));
+  return keyedBy.entities.map(({ name, dtype }) => ({ name, reads: { as: 'key', dtype }, optional, description }));
 }
 
 function fieldsOf(column: BoundColumn): readonly RequestField[] {
   const { name, source, override, fallback } = column;
   if (source.kind === 'request') {
-    return [read(name, source.reading, { optional: fallback !== undefined, description: `The column "${name}".` })];
+    const whenAbsent = fallback && { default: fallback.json };
+    return [{ ...read(column, source.reading, `The column "${name}".`), optional: !!fallback, ...whenAbsent }];
   }
-  const own = override && read(name, override, { optional: true, description: OVERRIDE[source.kind] });
+  const own = override && read(column, override, OVERRIDE[source.kind]);
   const optional = override !== undefined || fallback !== undefined;
   const description = `What "${name}" is computed from.`;
   return [...(own ? [own] : []), ...computedFrom(column).map((field) => ({ ...field, optional, description }))];
@@ -59,12 +61,10 @@ const OVERRIDE = {
   const: 'Given here, it replaces the constant.',
 } as const;
 
-function read(
-  column: string,
-  { field, typed }: Reading,
-  rest: Pick<RequestField, 'optional' | 'description'>,
-): RequestField {
-  return { name: field, reads: typed ? { as: 'dtype', dtype: typed.dtype } : { as: 'column', column }, ...rest };
+function read({ name, dtype }: BoundColumn, { field, typed, nullAsNan }: Reading, description: string): RequestField {
+  const nullable = nullAsNan && isFloat(dtype);
+  const reads: FieldReading = typed ? { as: 'dtype', dtype: typed.dtype, nullable } : { as: 'column', column: name };
+  return { name: field, reads, optional: true, description };
 }
 
 type ReadField = Pick<RequestField, 'name' | 'reads'>;
@@ -78,5 +78,5 @@ function argumentFields(argument: BoundArgument): readonly ReadField[] {
   if (argument.kind !== 'request') return [];
   const { field, takes } = argument;
   if (takes === 'category') return [{ name: field, reads: { as: 'category' } }];
-  return [{ name: field, reads: { as: 'dtype', dtype: DTYPE_OF_ARGUMENT[takes] } }];
+  return [{ name: field, reads: { as: 'dtype', dtype: DTYPE_OF_ARGUMENT[takes], nullable: false } }];
 }

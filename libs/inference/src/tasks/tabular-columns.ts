@@ -11,6 +11,12 @@ export interface Column {
   readonly options: DecodeOptions & Required<InputOptions>;
 }
 
+/** A column and the input that it is a part of. */
+export interface InputColumn {
+  readonly input: TensorSpec;
+  readonly column: Column;
+}
+
 /** One input of a tabular model, and the columns that fill it, in order. */
 export interface ColumnsOfInput {
   readonly input: TensorSpec;

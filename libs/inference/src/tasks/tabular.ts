@@ -1,12 +1,13 @@
 import { type JsonRecord, type JsonValue, type Tensor, type TensorSpec, decodeElements } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
+import { boundRowSchema } from './bound-row-schema';
 import { batchLayoutOf, checkOutputRows, rowOf } from './batch-layout';
 import { type Schema, document, elementExample, elementOf, objectOf, tensorsFormSchemas } from './json-schema';
 import { optionsSchema, readOptions } from './options';
 import { RawModel } from './raw-model';
 import { leavesOutRows, prepareTensors, presentTensors } from './raw-tensors';
 import { checkFields, checkRowCount } from './refusals';
-import { type Column, type ColumnsOfInput, columnsOf, valuesOf } from './tabular-columns';
+import { type Column, type ColumnsOfInput, type InputColumn, columnsOf, valuesOf } from './tabular-columns';
 import { type RowTensors, answerSchema, readOutputs, rowAnswer } from './tabular-outputs';
 import type { PredictOptions, Task, TaskInput, TaskOutput } from './task';
 
@@ -33,15 +34,11 @@ export const tabular: Task = {
 
   usage: () => undefined,
 
-  schema(version) {
+  schema(version, bound) {
     const columns = columnsOf(version).flatMap(({ input, columns: own }) => own.map((column) => ({ input, column })));
     const classes = version.manifest.tabular.classes ?? [];
-    const optional = columns.filter(({ column }) => column.default !== undefined).map(({ column }) => column.name);
-    const properties = Object.fromEntries(
-      columns.map(({ input, column }) => [column.name, columnSchema(input, column)]),
-    );
     return {
-      row: document(objectOf(properties, optional), Object.fromEntries(columns.map(exampleOfColumn))),
+      row: bound ? boundRowSchema(bound, columns) : rowSchema(columns),
       row_output: document(answerSchema(readOutputs(version.signature, classes), classes)),
       ...tensorsFormSchemas(version.signature),
       options: document(optionsSchema(OPTIONS)),
@@ -84,11 +81,6 @@ function inputOf({ input, columns, loosest, stricter }: ColumnsOfInput, rows: re
   return { dtype, shape: shape.length === 1 ? [rows.length] : [rows.length, width], bytes };
 }
 
-interface InputColumn {
-  readonly input: TensorSpec;
-  readonly column: Column;
-}
-
 interface RowsAnswer {
   readonly rows: number;
   readonly output: TaskOutput;
@@ -115,6 +107,12 @@ function presentRows(
     value: tensorOfRow(value, row),
   });
   return Array.from({ length: rows }, (_, row) => rowAnswer(tensorsOf(row), classes, options));
+}
+
+function rowSchema(columns: readonly InputColumn[]): Schema {
+  const optional = columns.filter(({ column }) => column.default !== undefined).map(({ column }) => column.name);
+  const properties = Object.fromEntries(columns.map(({ input, column }) => [column.name, columnSchema(input, column)]));
+  return document(objectOf(properties, optional), Object.fromEntries(columns.map(exampleOfColumn)));
 }
 
 function exampleOfColumn({ input, column }: InputColumn): readonly [string, JsonValue] {

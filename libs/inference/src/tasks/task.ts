@@ -1,4 +1,5 @@
 import type { JsonRecord, JsonValue, NamedTensors, Signature } from '@app/core';
+import type { BoundRow } from '@app/feature-store';
 import type { ModelVersion, TaskName } from '@app/model-registry';
 
 /** A request's input as its door read it: rows of named fields, or whole inputs by name. Nothing in it is checked yet. */
@@ -118,8 +119,11 @@ export interface Task {
   present(version: ModelVersion, input: PredictInput, output: TaskOutput, options: PredictOptions): Answer;
   /** Counts tokens, for text tasks. */
   usage(output: TaskOutput): Usage | undefined;
-  /** Describes the requests and answers of one version. Throws model_load_failed where the manifest's columns do not fit. */
-  schema(version: ModelVersion): TaskSchema;
+  /**
+   * Describes the requests and answers of one version; `bound` is what its rows have where the feature store joins others.
+   * Throws model_load_failed where the manifest's columns do not fit.
+   */
+  schema(version: ModelVersion, bound?: BoundRow): TaskSchema;
   /** Opens a version in an executor: reads its tokenizer, keeps its session. Throws model_load_failed. */
   open(version: ModelVersion, session: EngineSession): Promise<OpenModel>;
 }

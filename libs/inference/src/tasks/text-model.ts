@@ -14,7 +14,15 @@ import type { ModelVersion } from '@app/model-registry';
 import { batchLayoutOf, checkOutputRows } from './batch-layout';
 import { Stopwatch } from './stopwatch';
 import type { EngineSession, Executed, OpenModel, TaskInput, Usage } from './task';
-import { type SequenceLimits, type TextGroup, feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
+import {
+  MAX_RUN_TOKENS,
+  type SequenceLimits,
+  type TextGroup,
+  feedsOf,
+  isTextFeed,
+  paddingBefore,
+  planRuns,
+} from './text-runs';
 import { type Encoding, Tokenizer } from './tokenizer';
 
 /** One row of what a run gave. */
@@ -70,7 +78,7 @@ export class TextModel implements OpenModel {
   /** Throws model_load_failed when there is no tokenizer, or the model asks for more than a tokenizer gives. */
   static async open(parts: TextModelParts): Promise<TextModel> {
     const { version, session } = parts;
-    const limits = limitsOf(session, version.text?.maxTokens ?? 0);
+    const limits = limitsOf(session, version);
     return new TextModel(parts, await Tokenizer.open(version.files, limits.maxTokens), limits);
   }
 
@@ -172,14 +180,15 @@ export function unfit(message: string): QuaysideError {
   return new QuaysideError('model_load_failed', message);
 }
 
-function limitsOf({ signature }: EngineSession, maxTokens: number): SequenceLimits {
+function limitsOf({ signature }: EngineSession, { text, manifest }: ModelVersion): SequenceLimits {
   const foreign = signature.inputs.find((input) => !isTextFeed(input));
   if (foreign) throw unfit(`The input "${foreign.name}" cannot be made from a text.`);
   const length = signature.inputs[0]?.shape[1];
   const fixedLength = typeof length === 'number' ? length : undefined;
   return {
     maxRows: batchLayoutOf(signature) === 'stacked' ? Infinity : 1,
-    maxTokens: Math.min(maxTokens, fixedLength ?? Infinity),
+    maxTokens: Math.min(text?.maxTokens ?? 0, fixedLength ?? Infinity),
+    maxRunTokens: Math.min(MAX_RUN_TOKENS, manifest.batching.maxTokens),
     fixedLength,
   };
 }

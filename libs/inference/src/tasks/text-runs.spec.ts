@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type SequenceLimits, feedsOf, isTextFeed, paddingBefore, planRuns } from './text-runs';
 import type { Encoding, TokenizerSettings } from './tokenizer';
 
-const LIMITS: SequenceLimits = { maxRows: Infinity, maxTokens: 256, fixedLength: undefined };
+const LIMITS: SequenceLimits = { maxRows: Infinity, maxTokens: 256, maxRunTokens: 4096, fixedLength: undefined };
 const SETTINGS: TokenizerSettings = { maxTokens: 256, truncationSide: 'right', paddingSide: 'right', padId: 9 };
 
 function encodingOf(length: number, typeId = 0): Encoding {
@@ -51,6 +51,12 @@ describe(planRuns.name, () => {
     );
   });
 
+  it('keeps a run within the tokens that may run together, whatever was estimated before', () => {
+    const encodings = Array.from({ length: 9 }, () => encodingOf(30));
+    const runs = planRuns(encodings, { ...LIMITS, maxRunTokens: 100 });
+    expect(runs.map(({ rows }) => rows.length)).toEqual([3, 3, 3]);
+  });
+
   it('runs equal lengths together', () => {
     expect(planRuns([encodingOf(5), encodingOf(200), encodingOf(7), encodingOf(199)], LIMITS)).toMatchObject([
       { rows: [0, 2], length: 8 },
@@ -59,7 +65,7 @@ describe(planRuns.name, () => {
   });
 
   it('runs rows apart and at one length where the model has no other', () => {
-    const runs = planRuns([encodingOf(5), encodingOf(7)], { maxRows: 1, maxTokens: 32, fixedLength: 32 });
+    const runs = planRuns([encodingOf(5), encodingOf(7)], { ...LIMITS, maxRows: 1, maxTokens: 32, fixedLength: 32 });
     expect(runs).toMatchObject([
       { rows: [0], length: 32 },
       { rows: [1], length: 32 },

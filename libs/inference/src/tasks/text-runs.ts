@@ -5,7 +5,7 @@ import type { Encoding, TokenizerSettings } from './tokenizer';
  * Most tokens of one run, padding included. Larger runs gain no speed on a CPU, and what a transformer holds while it
  * runs grows with them.
  */
-const MAX_RUN_TOKENS = 4096;
+export const MAX_RUN_TOKENS = 4096;
 
 /** Sequences are padded to a multiple of this. */
 const PADDING_STEP = 8;
@@ -19,6 +19,8 @@ export interface SequenceLimits {
   readonly maxRows: number;
   /** Most tokens of a row. */
   readonly maxTokens: number;
+  /** Most tokens of a run, padding included. */
+  readonly maxRunTokens: number;
   /** The length of every row, where the model has no other. */
   readonly fixedLength: number | undefined;
 }
@@ -45,7 +47,7 @@ export function planRuns(encodings: readonly Encoding[], limits: SequenceLimits)
     const length = lengthOf(row);
     const group = groups.at(-1);
     const tokens = length * ((group?.length ?? 0) + 1);
-    const fits = group && group.length < limits.maxRows && tokens <= MAX_RUN_TOKENS;
+    const fits = group && group.length < limits.maxRows && tokens <= limits.maxRunTokens;
     if (fits && tokens <= (1 + MAX_EXTRA_PADDING) * (ownTokens + length)) group.push(row);
     else groups.push([row]);
     ownTokens = groups.at(-1)!.length === 1 ? length : ownTokens + length;
