@@ -1,8 +1,17 @@
-import { type ErrorCode, type JsonRecord } from '@app/core';
-import { FeatureStore } from '@app/feature-store';
+import { type ErrorCode, type JsonRecord, SystemClock, encodeTimestamp } from '@app/core';
+import { FeatureReader, FeatureStore, FeatureViews } from '@app/feature-store';
 import { Executor, InferenceService } from '@app/inference';
 import { ModelRegistry } from '@app/model-registry';
-import { FakeExecutor, FakeModelRegistry, eventually } from '@app/testing';
+import {
+  FakeExecutor,
+  FakeFeatureReader,
+  FakeFeatureRows,
+  FakeFeatureViewStore,
+  FakeModelRegistry,
+  aBoundVersion,
+  eventually,
+  featureViews,
+} from '@app/testing';
 import { HTTP_ERRORS } from '../../apps/api/src/http/http-errors';
 import { type Answer, Door, type DoorOptions, errorOf } from './door';
 import { RawConnection } from './raw-http';
@@ -12,7 +21,29 @@ interface Stage extends AsyncDisposable {
   readonly door: Door;
   readonly executor: FakeExecutor;
   readonly registry: FakeModelRegistry;
+  readonly reader: FakeFeatureReader;
+  /** Stores features of the person that `predictStored` asks for; now, unless a moment is given. */
+  push(features: JsonRecord, eventTs?: string): Promise<void>;
 }
+
+/** What the model `bound` looks up. */
+const VIEWS = featureViews({
+  name: 'people',
+  version: 1,
+  entities: [{ name: 'person', dtype: 'STRING' }],
+  max_age: '1d',
+  features: [
+    { name: 'age', dtype: 'INT64' },
+    { name: 'seen', dtype: 'FP32', on_stale: 'error' },
+  ],
+});
+
+const BOUND = aBoundVersion(
+  { seen: { takes: 'FP32', from: 'feature:people@1:seen' }, age: { takes: 'FP32', from: 'feature:people@1:age' } },
+  { person: 'person' },
+);
+
+const predictStored = (door: Door) => door.post('/v1/models/bound/predict', { rows: [{ person: 'a' }] });
 
 /** A store with a defect. */
 class BrokenFeatureStore extends FeatureStore {
@@ -28,12 +59,33 @@ const broken: DoorOptions = {
 async function stage({ override = (module) => module, ...options }: DoorOptions = {}): Promise<Stage> {
   const [executor, registry] = [new FakeExecutor(), new FakeModelRegistry()];
   registry.add({ model: 'echo' });
+  registry.add(BOUND);
+  const rows = new FakeFeatureRows();
+  const reader = new FakeFeatureReader(VIEWS, rows);
   const door = await Door.open({
     override: (module) =>
-      override(module.overrideProvider(Executor).useValue(executor).overrideProvider(ModelRegistry).useValue(registry)),
+      override(
+        module
+          .overrideProvider(Executor)
+          .useValue(executor)
+          .overrideProvider(ModelRegistry)
+          .useValue(registry)
+          .overrideProvider(FeatureViews)
+          .useValue(VIEWS)
+          .overrideProvider(FeatureReader)
+          .useValue(reader),
+      ),
     ...options,
   });
-  return { door, executor, registry, [Symbol.asyncDispose]: () => door.close() };
+  const push = (features: JsonRecord, eventTs?: string) => pushTo(rows, features, eventTs);
+  return { door, executor, registry, reader, push, [Symbol.asyncDispose]: () => door.close() };
+}
+
+async function pushTo(rows: FakeFeatureRows, features: JsonRecord, eventTs?: string): Promise<void> {
+  const clock = new SystemClock();
+  const event_ts = eventTs ?? encodeTimestamp(BigInt(clock.epochMs()) * 1000n);
+  const row = { entities: { person: 'a' }, event_ts, features };
+  await new FakeFeatureViewStore(VIEWS, clock, rows).push('people', { rows: [row], mode: 'all_or_nothing' });
 }
 
 const predict = (door: Door, body: JsonRecord = { rows: [{ x: [1] }] }, headers: Record<string, string> = {}) =>
@@ -98,12 +150,22 @@ const REACHED = {
     return predict(door);
   },
   model_capacity: failing('model_capacity'),
-  database_unavailable: failing('database_unavailable'),
-  feature_view_not_found: failing('feature_view_not_found'),
-  feature_missing: failing('feature_missing'),
-  feature_stale: failing('feature_stale'),
-  feature_cast: failing('feature_cast'),
-  features_unavailable: failing('features_unavailable'),
+  database_unavailable: ({ door }) => door.send('/v1/predictions'),
+  feature_view_not_found: ({ door }) => door.send('/v1/feature-views/nobody'),
+  feature_view_version_not_found: ({ door }) => door.send('/v1/feature-views/people/versions/7'),
+  feature_missing: ({ door }) => predictStored(door),
+  feature_stale: async ({ door, push }) => {
+    await push({ age: 1, seen: 1 }, '2026-01-01T00:00:00Z');
+    return predictStored(door);
+  },
+  feature_cast: async ({ door, push }) => {
+    await push({ age: 16_777_217, seen: 1 });
+    return predictStored(door);
+  },
+  features_unavailable: async ({ door, reader }) => {
+    reader.timeOut();
+    return predictStored(door);
+  },
   prediction_not_found: failing('prediction_not_found'),
   deadline_exceeded: async ({ door, executor }) => {
     executor.hang();

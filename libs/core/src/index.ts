@@ -40,3 +40,5 @@ export { Clock, SystemClock } from './clock';
 export type { Timer } from './clock';
 export { DRAIN_PHASES, Drain } from './drain';
 export type { DrainFault, DrainPhase } from './drain';
+export { tabularColumns } from './tabular-columns';
+export type { ColumnOptions, TabularColumn, WrittenColumn, WrittenColumns } from './tabular-columns';

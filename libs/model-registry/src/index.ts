@@ -20,8 +20,6 @@ export type {
   Manifest,
   VersionPolicy,
 } from './manifest';
-export { tabularColumns } from './tabular-columns';
-export type { TabularColumn } from './tabular-columns';
 export { FolderModelRegistry } from './folder-model-registry';
 export type { FolderModelRegistryOptions } from './folder-model-registry';
 export { ModelTable } from './model-table';

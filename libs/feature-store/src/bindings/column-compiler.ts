@@ -2,12 +2,13 @@ import {
   type Dtype,
   type StoredDtype,
   type StoredScalar,
+  type TabularColumn,
   decodeStoredInput,
   isFloat,
   isQuaysideError,
   isTensor,
 } from '@app/core';
-import type { TabularColumn } from '@app/model-registry';
+import type { ColumnSettings } from '@app/model-registry';
 import { wantedOf } from '../resolve-feature';
 import { ArgumentCompiler } from './argument-compiler';
 import { BindingFault } from './binding-fault';
@@ -30,7 +31,7 @@ export class ColumnCompiler {
   private faulty = false;
 
   constructor(
-    private readonly column: TabularColumn,
+    private readonly column: TabularColumn<ColumnSettings>,
     private readonly views: ViewBinder,
     private readonly tell: (fault: string) => void,
   ) {

@@ -1,5 +1,5 @@
-import { QuaysideError } from '@app/core';
-import { type ColumnSettings, type Manifest, type ModelVersion, tabularColumns } from '@app/model-registry';
+import { QuaysideError, tabularColumns } from '@app/core';
+import type { ColumnSettings, Manifest, ModelVersion } from '@app/model-registry';
 import { BindingFault } from './binding-fault';
 import { type Bindings, type BoundColumn, type BoundView, featuresIn } from './bindings';
 import { ColumnCompiler } from './column-compiler';
@@ -25,11 +25,14 @@ export function compileBindings(version: ModelVersion, views: KnownViews): Bindi
   if (version.task !== 'tabular') throw unfit(version, [`the task ${version.task} has no columns to bind`]);
   const faults: string[] = [];
   const binder = new ViewBinder(views, version.manifest.entities);
-  const columns = tabularColumns(version).flatMap((column) => {
+  const { signature, manifest } = version;
+  const written = { signature, columns: manifest.tabular.columns ?? [], inputs: manifest.inputs };
+  const columns = tabularColumns(written).flatMap((column) => {
     const report = (fault: string): void => void faults.push(`column "${column.settings.name}": ${fault}`);
     return new ColumnCompiler(column, binder, report).compile() ?? [];
   });
-  faults.push(...binder.unusedEntities());
+  // Where a view could not be bound, it may be its entity that nothing uses.
+  if (faults.length === 0) faults.push(...binder.unusedEntities());
   if (faults.length > 0) throw unfit(version, faults);
   const needs = binder.bound().map((view) => ({ view, columns: columns.filter((column) => isOver(column, view)) }));
   return { columns, needs, fields: requestFields(columns, needs) };

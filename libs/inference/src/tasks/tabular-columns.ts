@@ -1,5 +1,12 @@
-import type { DecodeOptions, JsonRecord, Signature, TensorSpec } from '@app/core';
-import { type InputOptions, type ModelVersion, type TabularColumn, tabularColumns } from '@app/model-registry';
+import {
+  type DecodeOptions,
+  type JsonRecord,
+  type Signature,
+  type TabularColumn,
+  type TensorSpec,
+  tabularColumns,
+} from '@app/core';
+import type { ColumnSettings, InputOptions, ModelVersion } from '@app/model-registry';
 import { ownOptions } from './raw-tensors';
 
 /** One column of a request's rows. */
@@ -51,12 +58,13 @@ export function valuesOf(rows: readonly JsonRecord[], column: Column): readonly 
   return rows.map((row) => (Object.hasOwn(row, column.name) ? row[column.name] : column.default));
 }
 
-function readColumns(version: TabularVersion): readonly ColumnsOfInput[] {
-  const columns = tabularColumns(version);
-  return version.signature.inputs.map((input) =>
+function readColumns({ signature, manifest }: TabularVersion): readonly ColumnsOfInput[] {
+  const { tabular, inputs } = manifest;
+  const columns = tabularColumns({ signature, columns: tabular.columns ?? [], inputs });
+  return signature.inputs.map((input) =>
     joined(
       input,
-      columns.flatMap((column) => (column.input === input ? [columnOf(column, version)] : [])),
+      columns.flatMap((column) => (column.input === input ? [columnOf(column, manifest)] : [])),
     ),
   );
 }
@@ -77,7 +85,10 @@ function joined(input: TensorSpec, columns: readonly Column[]): ColumnsOfInput {
   return { input, columns, loosest, strictest: taken('every'), stricter };
 }
 
-function columnOf({ input, settings, options }: TabularColumn, { manifest }: TabularVersion): Column {
+function columnOf(
+  { input, settings, options }: TabularColumn<ColumnSettings>,
+  manifest: TabularVersion['manifest'],
+): Column {
   const { name, default: whenAbsent } = settings;
   return { name, default: whenAbsent, options: { ...ownOptions(manifest, input.name), ...options } };
 }
