@@ -4,14 +4,15 @@ import type { FieldRule, Manifest } from '@app/model-registry';
 /** Rules by name of a field. */
 export type FieldRules = ReadonlyMap<string, FieldRule>;
 
-const REQUEST = /^request\.(.+)$/;
+const REQUEST = /request\.([^\s,()]+)/g;
+const FEATURE = /feature:([^:\s,()]+):([^\s,()]+)/g;
 
 /** Gives the rule that a stored feature's view has for it; undefined: none. `view` is `name@version`. */
 export type FeatureRule = (view: string, feature: string) => FieldRule | undefined;
 
 /**
- * What becomes of the fields of one model. Beside its own `log.fields`, a column has the rule of the request field that it
- * comes from, or of the feature that is bound to it.
+ * What becomes of the fields of one model. Beside its own `log.fields`, a column has the rule of whatever it is made of:
+ * request fields, and stored features whose view has a rule for them.
  */
 export class ModelFieldRules {
   private readonly known = new WeakMap<Manifest, FieldRules>();
@@ -31,11 +32,15 @@ export class ModelFieldRules {
     return rules;
   }
 
+  /** Of all that an expression takes its value from, the first rule that hides something. */
   private ruleOfSource(from: string, rules: FieldRules): FieldRule | undefined {
-    const [, field] = REQUEST.exec(from) ?? [];
-    if (field !== undefined) return rules.get(field);
-    const [, view, feature] = /^feature:([^:]+):(.+)$/.exec(from) ?? [];
-    return view !== undefined && feature !== undefined ? this.featureRule(view, feature) : undefined;
+    const fields = Array.from(from.matchAll(REQUEST), ([, field = '']) => rules.get(field));
+    const features = Array.from(from.matchAll(FEATURE), ([, view = '', feature = '']) =>
+      this.featureRule(view, feature),
+    );
+    const rule = [...fields, ...features].find((each) => each !== undefined && each !== 'keep');
+    // What a transform makes of a text may keep all of it, wherever that is cut.
+    return typeof rule === 'object' && from.startsWith('transform:') ? 'mask' : rule;
   }
 }
 
