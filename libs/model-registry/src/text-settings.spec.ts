@@ -27,6 +27,13 @@ describe(readTextSettings.name, () => {
     expect(settings(config, tokenizerConfig, text).maxTokens).toBe(maxTokens);
   });
 
+  it('never takes more tokens for a text than may run together', () => {
+    const manifest = { ...DEFAULT_MANIFEST, batching: { ...DEFAULT_MANIFEST.batching, maxTokens: 100 } };
+    const files = { config: { max_position_embeddings: 512 }, tokenizerConfig: {} };
+    expect(readTextSettings(manifest, files).maxTokens).toBe(100);
+    expect(readTextSettings(manifest, { config: {}, tokenizerConfig: {} }).maxTokens).toBe(100);
+  });
+
   it('orders classes by their index, and lets the manifest name others', () => {
     const config = { id2label: { 10: 'k', ...Object.fromEntries([...'abcdefghij'].map((label, at) => [at, label])) } };
     expect(settings(config, {}).classes).toEqual([...'abcdefghijk']);

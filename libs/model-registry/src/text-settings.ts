@@ -16,9 +16,10 @@ const SANE_MAX_TOKENS = 1_000_000;
 const OFFSET_POSITIONS = ['roberta', 'xlm-roberta', 'camembert', 'mpnet'];
 
 /** Joins the manifest with the files beside the model. Truncation in tokenizer.json is a leftover of training, and not read. */
-export function readTextSettings({ text }: Manifest, files: TextFiles): TextSettings {
+export function readTextSettings({ text, batching }: Manifest, files: TextFiles): TextSettings {
   return {
-    maxTokens: maxTokens(text.maxTokens, files),
+    // A text that alone is over the budget of a run would never run.
+    maxTokens: Math.min(maxTokens(text.maxTokens, files), batching.maxTokens),
     classes: text.classes ?? readClasses(files.config),
     multiLabel: text.multiLabel ?? files.config.problem_type === 'multi_label_classification',
   };
