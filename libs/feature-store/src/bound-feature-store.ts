@@ -6,7 +6,7 @@ import { alternatives } from './bindings/request-fields';
 import { RowFault, RowFaults } from './bindings/row-faults';
 import { type FilledRow, RowFilling } from './bindings/row-filling';
 import type { KnownViews } from './bindings/view-binder';
-import { type BoundRow, type Enriched, FeatureStore } from './feature-store';
+import { type BoundRow, type Enriched, FeatureStore, type InspectedRow } from './feature-store';
 import type { FeatureRead, FeatureReader } from './rows/feature-reader';
 import { entityKeyOf } from './views/entity-key';
 
@@ -53,6 +53,19 @@ export class BoundFeatureStore extends FeatureStore {
     };
   }
 
+  override async inspect(
+    version: ModelVersion,
+    rows: readonly JsonRecord[],
+    context: CallContext,
+  ): Promise<readonly InspectedRow[] | undefined> {
+    const bindings = this.bindingsOf(version);
+    if (!bindings) return undefined;
+    const keys = keysOf(bindings, rows);
+    const read = await this.read(keys, context);
+    const faults = new RowFaults();
+    return this.fillings({ rows, keys, read }, faults).map((filling) => filling.inspect(bindings.columns));
+  }
+
   override describe(version: ModelVersion): BoundRow | undefined {
     const bindings = this.bindingsOf(version);
     if (!bindings) return undefined;
@@ -79,18 +92,22 @@ export class BoundFeatureStore extends FeatureStore {
     return read;
   }
 
-  private fill({ columns }: Bindings, { rows, keys, read }: ReadRows): readonly FilledRow[] {
+  private fill({ columns }: Bindings, read: ReadRows): readonly FilledRow[] {
     const faults = new RowFaults();
+    const filled = this.fillings(read, faults).map((filling) => filling.fill(columns));
+    faults.throwIfAny();
+    return filled;
+  }
+
+  private fillings({ rows, keys, read }: ReadRows, faults: RowFaults): readonly RowFilling[] {
     const nowUs = BigInt(Math.floor(this.parts.clock.epochMs())) * 1000n;
-    const filled = rows.map((row, index) => {
+    return rows.map((row, index) => {
       const own: Keys = keys[index] ?? new Map();
       const entityKeys = [...new Set(own.values())];
       const stored = (view: BoundView) =>
         read.kind === 'timeout' ? read.kind : read.rows(view.name, own.get(view) ?? '');
-      return new RowFilling({ row, path: pathOf(index), stored, entityKeys, nowUs }, faults).fill(columns);
+      return new RowFilling({ row, path: pathOf(index), stored, entityKeys, nowUs }, faults);
     });
-    faults.throwIfAny();
-    return filled;
   }
 }
 

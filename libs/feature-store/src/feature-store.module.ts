@@ -3,6 +3,7 @@ import { Database } from '@app/database';
 import { ModelRegistry } from '@app/model-registry';
 import { type DynamicModule, Logger, Module, type OnModuleInit, type Provider } from '@nestjs/common';
 import { BoundFeatureStore } from './bound-feature-store';
+import { FeatureQuery } from './feature-query';
 import { FeatureStore } from './feature-store';
 import { FeatureHousekeeping } from './postgres/feature-housekeeping';
 import { PostgresFeatureReader } from './postgres/postgres-feature-reader';
@@ -49,8 +50,14 @@ export class FeatureStoreModule implements OnModuleInit {
           useFactory: (registry: ModelRegistry, views: FeatureViews, reader: FeatureReader, clock: Clock) =>
             new BoundFeatureStore(registry, { views, reader, clock, readTimeoutMs: options.readTimeoutMs }),
         },
+        {
+          provide: FeatureQuery,
+          inject: [FeatureViews, FeatureReader, FeatureStore, Database, Clock],
+          useFactory: (...[views, reader, store, database, clock]: QueryParts) =>
+            new FeatureQuery({ views, reader, store, database, clock, readTimeoutMs: options.readTimeoutMs }),
+        },
       ],
-      exports: [FeatureStore, FeatureViews, FeatureReader, FeatureViewStore, ViewApplication],
+      exports: [FeatureQuery, FeatureStore, FeatureViews, FeatureReader, FeatureViewStore, ViewApplication],
     };
   }
 
@@ -69,6 +76,8 @@ export class FeatureStoreModule implements OnModuleInit {
     void this.database.whenUp().then(() => this.housekeeping.start());
   }
 }
+
+type QueryParts = [FeatureViews, FeatureReader, FeatureStore, Database, Clock];
 
 /** What is stored in PostgreSQL, and what looks after it. */
 function rowProviders({ readTimeoutMs }: FeatureStoreOptions): Provider[] {

@@ -1,4 +1,4 @@
-import type { CallContext, JsonRecord, JsonValue, StoredDtype } from '@app/core';
+import type { CallContext, ErrorCode, JsonRecord, JsonValue, StoredDtype } from '@app/core';
 import type { ModelRegistry, ModelVersion } from '@app/model-registry';
 
 /** Where a value of a model's row came from. */
@@ -30,6 +30,18 @@ export interface RowProvenance {
   readonly entityKeys: readonly string[];
   /** One per column, in the model's order. */
   readonly features: readonly FeatureRecord[];
+}
+
+/** What a model would be given of one column, or why it would be given nothing. */
+export interface InspectedFeature extends FeatureRecord {
+  /** What a prediction would be refused with; its `value` is then null. */
+  readonly refusal?: ErrorCode;
+}
+
+/** What would become of one row. */
+export interface InspectedRow {
+  readonly entityKeys: readonly string[];
+  readonly features: readonly InspectedFeature[];
 }
 
 /** Rows as a model's task reads them, and where their values came from. */
@@ -87,5 +99,17 @@ export abstract class FeatureStore {
    */
   describe(_version: ModelVersion): BoundRow | undefined {
     return undefined;
+  }
+
+  /**
+   * What `enrich` would give, column by column and with the faults in their places; undefined for a model without bindings.
+   * Throws invalid_input for rows with fields that the model does not have, and without keys that it needs.
+   */
+  inspect(
+    _version: ModelVersion,
+    _rows: readonly JsonRecord[],
+    _context: CallContext,
+  ): Promise<readonly InspectedRow[] | undefined> {
+    return Promise.resolve(undefined);
   }
 }

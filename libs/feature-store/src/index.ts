@@ -6,6 +6,8 @@ export type {
   FeatureSource,
   FeatureStatus,
   FieldReading,
+  InspectedFeature,
+  InspectedRow,
   RequestField,
   RowProvenance,
 } from './feature-store';
@@ -13,6 +15,8 @@ export { BoundFeatureStore } from './bound-feature-store';
 export { pinnedViews, refuseTensors } from './bindings/compile-bindings';
 export { resolveFeature, wantedOf } from './resolve-feature';
 export type { ResolvedFeature, WantedFeature } from './resolve-feature';
+export { FeatureQuery, QUERY_VALUE_LIMIT } from './feature-query';
+export type { FeatureQueryParts } from './feature-query';
 export { FeatureStoreModule } from './feature-store.module';
 export type { FeatureStoreOptions } from './feature-store.module';
 export { viewReference } from './views/feature-view';

@@ -81,7 +81,7 @@ export class FakeFeatureViewStore extends FeatureViewStore {
   }
 
   override async erase(view: string, key: string): Promise<Erased> {
-    if (!this.views.newest(view)) this.views.resolve(view);
+    this.views.known(view);
     const before = this.rows.history.length;
     this.rows.history = this.rows.history.filter((row) => row.view !== view || row.key !== key);
     const online = this.rows.online.delete(placeOf({ view, key })) ? 1 : 0;

@@ -48,6 +48,7 @@ export const HTTP_ERRORS = {
   model_capacity: overloaded,
   database_unavailable: overloaded,
   feature_view_not_found: notFound,
+  feature_view_version_not_found: notFound,
   feature_missing: invalid(422),
   feature_stale: invalid(422),
   feature_cast: invalid(422),

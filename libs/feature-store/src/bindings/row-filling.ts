@@ -7,7 +7,7 @@ import {
   isFloat,
   isQuaysideError,
 } from '@app/core';
-import type { FeatureRecord, RowProvenance } from '../feature-store';
+import type { FeatureRecord, InspectedFeature, InspectedRow, RowProvenance } from '../feature-store';
 import { type ResolvedFeature, resolveFeature } from '../resolve-feature';
 import type { StoredRow } from '../rows/feature-reader';
 import { DTYPE_OF_ARGUMENT } from './argument-compiler';
@@ -76,6 +76,25 @@ export class RowFilling {
       features.push({ name: column.name, ...origin, value: logged });
     }
     return { row, provenance: { entityKeys: this.request.entityKeys, features }, degraded: this.degraded };
+  }
+
+  /** What every column would be, in the model's order; a fault stands in the place of its value. */
+  inspect(columns: readonly BoundColumn[]): InspectedRow {
+    const features = columns.map((column) => this.inspectColumn(column));
+    return { entityKeys: this.request.entityKeys, features };
+  }
+
+  private inspectColumn(column: BoundColumn): InspectedFeature {
+    this.seen = [];
+    const { name } = column;
+    try {
+      const { json: _, logged, ...origin } = this.fillColumn(column);
+      return { name, ...origin, value: logged };
+    } catch (error) {
+      if (!(error instanceof RowFault)) throw error;
+      const source = column.source.kind === 'feature' ? 'store' : column.source.kind;
+      return { name, source, ...this.origin(), value: null, refusal: error.code };
+    }
   }
 
   private fillColumn(column: BoundColumn): Filled {

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { StoredScalar } from '@app/core';
 import { TRANSFORM_NAMES, argumentCast, transformOf } from './transforms';
 
@@ -55,6 +57,20 @@ describe(transformOf.name, () => {
     ] as const) {
       expect(transformOf(name, version)).toBeUndefined();
     }
+  });
+});
+
+describe('docs/model-manifest.md', () => {
+  it('has a row for each transform, and for no other', () => {
+    const page = readFileSync(join(__dirname, '../../../../docs/model-manifest.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| `([a-z0-9_]+)@(\d+)\(([^)]*)\)` \| (\w+) \|/gm)];
+    const described = rows.map(([, name, version, parameters, result]) => [`${name}@${version}`, parameters, result]);
+    const wanted = TRANSFORM_NAMES.map((key) => {
+      const [name = '', version] = key.split('@');
+      const transform = transformOf(name, Number(version));
+      return [key, transform?.parameters.map((parameter) => parameter.name).join(', '), transform?.result];
+    });
+    expect(described).toEqual(wanted);
   });
 });
 

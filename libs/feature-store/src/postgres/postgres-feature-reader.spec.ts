@@ -9,7 +9,7 @@ type Answer = QueryResult<never>;
 /** A pool that answers what it is told, when it is told. */
 class ScriptedPool implements Queryable {
   readonly asked: (readonly unknown[])[] = [];
-  private answers: PromiseWithResolvers<Answer>[] = [];
+  private readonly answers: PromiseWithResolvers<Answer>[] = [];
 
   query<Row>(_sql: string, params: readonly unknown[] = []): Promise<QueryResult<Row>> {
     this.asked.push(params);

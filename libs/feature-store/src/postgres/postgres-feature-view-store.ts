@@ -45,6 +45,8 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
   private readonly turns = new PushTurns();
   /** Whether this process's views are recorded, by this process or an earlier one. */
   private isApplied = false;
+  /** The count under way, which all who ask meanwhile wait for: it looks at every row. */
+  private counting: Promise<readonly ViewStatistics[]> | undefined;
 
   constructor(private readonly parts: PostgresStoreParts) {
     super();
@@ -77,7 +79,7 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
   }
 
   override async erase(view: string, key: string): Promise<Erased> {
-    this.known(view);
+    this.parts.views.known(view);
     return this.parts.database.main.transaction(async (tx) => {
       const online = await tx.query(`delete from feature_online ${OF_ENTITY}`, [view, key]);
       const history = await tx.query(`delete from feature_history ${OF_ENTITY}`, [view, key]);
@@ -85,7 +87,12 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
     });
   }
 
-  override async statistics(): Promise<readonly ViewStatistics[]> {
+  override statistics(): Promise<readonly ViewStatistics[]> {
+    this.counting ??= this.count().finally(() => (this.counting = undefined));
+    return this.counting;
+  }
+
+  private async count(): Promise<readonly ViewStatistics[]> {
     const { rows } = await this.parts.database.main.query<StatisticsRow>(`
       select name as view, count(entity_key) as rows, max(event_ts) as newest
       from feature_view left join feature_online on view_id = id group by id order by name`);
@@ -101,11 +108,6 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
       const declared = kind === 'unchanged' ? undefined : this.parts.views.find(view, version);
       if (declared) await recordVersion(tx, declared);
     }
-  }
-
-  /** Throws feature_view_not_found. */
-  private known(view: string): void {
-    if (!this.parts.views.newest(view)) this.parts.views.resolve(view);
   }
 
   /**

@@ -109,9 +109,7 @@ class RowChecker {
     view: string,
     private readonly surroundings: PushSurroundings,
   ) {
-    const newest = surroundings.views.newest(view);
-    // With its message of what there is instead.
-    this.entities = newest ?? surroundings.views.resolve(view);
+    this.entities = surroundings.views.known(view);
     this.features = [...surroundings.views.featuresOf(view).values()].sort(byName);
   }
 

@@ -30,7 +30,7 @@ describe(entityKeyOf.name, () => {
   });
 
   it('cannot be forged by what a text holds', () => {
-    const twoTexts = { entities: ['a', 'b'].map((name) => ({ name, dtype: 'STRING' as StoredDtype })) };
+    const twoTexts = { entities: ['a', 'b'].map((name) => ({ name, dtype: 'STRING' })) };
     expect(entityKeyOf(twoTexts, { a: 'x","y', b: '' })).not.toBe(entityKeyOf(twoTexts, { a: 'x', b: 'y' }));
   });
 

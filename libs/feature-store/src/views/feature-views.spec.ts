@@ -219,14 +219,12 @@ describe(FeatureViews.name, () => {
   });
 
   it.each([
-    ['users', '"users" names no version. Pin one: the newest is users@2.'],
-    ['users@latest', '"users" names no version. Pin one: the newest is users@2.'],
-    ['users@7', '"users" has no version 7. Versions: 1, 2.'],
-    ['user@1', 'No feature view is called "user". There are: users.'],
-  ])('says of %s what there is', (reference, message) => {
-    expect(() => views.resolve(reference)).toThrow(
-      expect.objectContaining({ code: 'feature_view_not_found', message }),
-    );
+    ['users', 'feature_view_version_not_found', '"users" names no version. Pin one: the newest is users@2.'],
+    ['users@latest', 'feature_view_version_not_found', '"users" names no version. Pin one: the newest is users@2.'],
+    ['users@7', 'feature_view_version_not_found', '"users" has no version 7. Versions: 1, 2.'],
+    ['user@1', 'feature_view_not_found', 'No feature view is called "user". There are: users.'],
+  ])('says of %s what there is', (reference, code, message) => {
+    expect(() => views.resolve(reference)).toThrow(expect.objectContaining({ code, message }));
   });
 
   it('knows the features of all versions together', () => {

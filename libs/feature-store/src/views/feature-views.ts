@@ -66,14 +66,21 @@ export class FeatureViews {
   }
 
   /**
-   * The version that `user_stats@3` names. Throws feature_view_not_found, which for a reference without a version names
-   * the newest, and for an unknown one what there is.
+   * The version that `user_stats@3` names. Throws feature_view_not_found, and feature_view_version_not_found, which for a
+   * reference without a version names the newest, and for an unknown one what there is.
    */
   resolve(reference: string): FeatureView {
     const [, name = reference, version] = /^([^@]*)@(\d{1,7})$/.exec(reference) ?? [];
     const view = version === undefined ? undefined : this.find(name, Number(version));
     if (view) return view;
-    throw new QuaysideError('feature_view_not_found', this.whyNot(name.replace(/@.*/s, ''), version));
+    throw this.notFound(name.replace(/@.*/s, ''), version);
+  }
+
+  /** The view's version with the highest number, for what is the same in all of them. Throws feature_view_not_found. */
+  known(name: string): FeatureView {
+    const newest = this.newest(name);
+    if (newest) return newest;
+    throw this.notFound(name, undefined);
   }
 
   /** Takes the documents of a folder, with their faults. */
@@ -116,12 +123,18 @@ export class FeatureViews {
     return [...faults, ...view.features.flatMap((feature) => retyped(view, feature, known.get(feature.name)))];
   }
 
-  private whyNot(name: string, version: string | undefined): string {
+  private notFound(name: string, version: string | undefined): QuaysideError {
     const versions = this.versionsOf(name);
     const newest = versions.at(-1);
-    if (!newest) return `No feature view is called "${name.slice(0, 64)}".${this.others()}`;
-    if (version === undefined) return `"${name}" names no version. Pin one: the newest is ${viewReference(newest)}.`;
-    return `"${name}" has no version ${version}. Versions: ${versions.map((view) => view.version).join(', ')}.`;
+    if (!newest) {
+      const says = `No feature view is called ${JSON.stringify(name.slice(0, 64))}.${this.others()}`;
+      return new QuaysideError('feature_view_not_found', says);
+    }
+    const says =
+      version === undefined
+        ? `"${name}" names no version. Pin one: the newest is ${viewReference(newest)}.`
+        : `"${name}" has no version ${version}. Versions: ${versions.map((view) => view.version).join(', ')}.`;
+    return new QuaysideError('feature_view_version_not_found', says);
   }
 
   private others(): string {
