@@ -33,6 +33,7 @@ export type { StoredTarget } from './stored-value-input';
 export { codePointLength } from './text';
 export { decodeTimestamp, encodeTimestamp } from './timestamp';
 export { newId } from './id';
+export { randomBytes } from './random';
 export { MODEL_NAME_PATTERN, parseModelReference } from './model-reference';
 export type { ModelReference } from './model-reference';
 export type { CallContext } from './call-context';

@@ -1,8 +1,7 @@
-import { randomFillSync } from 'node:crypto';
+import { randomBytes } from '@app/core';
 
 const HEX_PER_TRACE_ID = 32;
 const HEX_PER_SPAN_ID = 16;
-const POOL_BYTES = 4096;
 const TRACEPARENT = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/;
 const ZEROES = /^0+$/;
 
@@ -29,15 +28,6 @@ function parse(header: string): readonly [traceId: string, flags: string] | unde
   return isMalformed ? undefined : [traceId, flags];
 }
 
-const pool = Buffer.alloc(POOL_BYTES);
-let unusedFrom = POOL_BYTES;
-
 function randomHex(digits: number): string {
-  const bytes = digits / 2;
-  if (unusedFrom + bytes > POOL_BYTES) {
-    randomFillSync(pool);
-    unusedFrom = 0;
-  }
-  unusedFrom += bytes;
-  return pool.toString('hex', unusedFrom - bytes, unusedFrom);
+  return randomBytes(digits / 2).toString('hex');
 }
