@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http';
+import { IncomingMessage, type Server, ServerResponse, createServer } from 'node:http';
 import { type Server as NetServer, type Socket, createServer as createNetServer } from 'node:net';
 import { QuaysideError } from '@app/core';
 import { type RequestLog, requestContext } from '@app/observability';
@@ -20,6 +20,12 @@ export interface ServerOptions {
   readonly trustedProxyHops: number;
   /** How often slow headers are looked for. Default 2000. */
   readonly checkConnectionsEveryMs?: number;
+}
+
+/** What Express makes the prototypes of requests and responses; its own are `IncomingMessage` and `ServerResponse` extended. */
+interface ExpressPrototypes {
+  request: object;
+  response: object;
 }
 
 /** Follows connections, so that they can be ended; see `HttpConnections`. */
@@ -55,6 +61,7 @@ export class QuaysideExpressAdapter extends ExpressAdapter {
   override initHttpServer(): void {
     const server = createServer(
       {
+        ...this.expressClasses(),
         headersTimeout: this.serverOptions.headersTimeoutMs,
         keepAliveTimeout: this.serverOptions.keepAliveTimeoutMs,
         connectionsCheckingInterval: this.serverOptions.checkConnectionsEveryMs ?? CHECK_CONNECTIONS_EVERY_MS,
@@ -88,6 +95,22 @@ export class QuaysideExpressAdapter extends ExpressAdapter {
     // Node begins its checks of slow connections when it hears this, and the HTTP server itself never listens.
     if (!this.listensOnHandles) server.emit('listening');
     this.listensOnHandles = true;
+  }
+
+  /**
+   * Classes of requests and responses that have Express' prototypes from the start. Otherwise Express sets the prototype
+   * of every request and response, which makes the engine forget what it knew of their shape: all code that sees them
+   * runs slower.
+   */
+  private expressClasses(): { IncomingMessage: typeof IncomingMessage; ServerResponse: typeof ServerResponse } {
+    const express = this.getInstance<ExpressPrototypes>();
+    class ExpressRequest extends IncomingMessage {}
+    class ExpressResponse<R extends IncomingMessage> extends ServerResponse<R> {}
+    Object.setPrototypeOf(ExpressRequest.prototype, express.request);
+    Object.setPrototypeOf(ExpressResponse.prototype, express.response);
+    express.request = ExpressRequest.prototype;
+    express.response = ExpressResponse.prototype;
+    return { IncomingMessage: ExpressRequest, ServerResponse: ExpressResponse };
   }
 
   /** The limit is on all copies together, which no single listener can count. */
