@@ -41,11 +41,12 @@ export class SharedRun {
   /** Who waits, oldest first, and whether for all of it. */
   private readonly members = new Map<Waiter, boolean>();
   private readonly gone = new AbortController();
+  private isSettled = false;
 
   constructor(private readonly run: RunToShare) {
     this.keys = run.keys;
     this.members.set(run.leader, true);
-    this.outcome = this.lead(run.leader);
+    this.outcome = this.lead(run.leader).finally(() => (this.isSettled = true));
   }
 
   /** Nobody waits for it any more: it will not be answered, and must not be joined. */
@@ -63,7 +64,8 @@ export class SharedRun {
   /** Waits no longer; fine for one that does not wait. */
   leave(waiter: Waiter): void {
     this.members.delete(waiter);
-    if (this.members.size === 0) this.gone.abort();
+    // After its end there is nothing to cancel, and an abort makes an error with its stack.
+    if (this.members.size === 0 && !this.isSettled) this.gone.abort();
   }
 
   private async lead(first: Waiter): Promise<RunOutcome> {
