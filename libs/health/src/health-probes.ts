@@ -1,20 +1,6 @@
 import { Injectable, ServiceUnavailableException } from '@nestjs/common';
 import { HealthCheckService, type HealthIndicatorResult, HealthIndicatorService } from '@nestjs/terminus';
-import { type ComponentHealth, type ModelHealth, Readiness, type ServerState } from './readiness';
-
-/** The body of every probe. */
-export interface HealthReport {
-  readonly status: ServerState;
-  readonly models: readonly ModelHealth[];
-  readonly components: {
-    readonly models: ComponentHealth;
-    readonly executors: ComponentHealth;
-    /** Not where DATABASE_URL says `none`. */
-    readonly database?: ComponentHealth;
-    /** Only where a Redis is set. */
-    readonly redis?: ComponentHealth;
-  };
-}
+import { type ComponentHealth, type HealthReport, Readiness } from './readiness';
 
 /** What a probe answers. */
 export interface ProbeAnswer {
@@ -34,18 +20,18 @@ export class HealthProbes {
 
   /** Must the process be restarted? Never, as long as it can answer. */
   live(): ProbeAnswer {
-    return { ok: true, report: this.report() };
+    return { ok: true, report: this.readiness.report() };
   }
 
   /** Has it come up? Once it has, for ever. */
   startup(): ProbeAnswer {
-    return { ok: this.readiness.hasStarted(), report: this.report() };
+    return { ok: this.readiness.hasStarted(), report: this.readiness.report() };
   }
 
   /** May it get traffic now? */
   async ready(): Promise<ProbeAnswer> {
     const isHealthy = await this.isHealthy();
-    const report = this.report();
+    const report = this.readiness.report();
     return { ok: isHealthy && report.status !== 'draining', report };
   }
 
@@ -66,20 +52,5 @@ export class HealthProbes {
     const indicator = this.indicators.check(name);
     if (status === 'down') return indicator.down({ reason });
     return status === 'degraded' ? indicator.degraded({ reason }) : indicator.up({ reason });
-  }
-
-  private report(): HealthReport {
-    const redis = this.readiness.redisHealth();
-    const database = this.readiness.databaseHealth();
-    return {
-      status: this.readiness.state(),
-      models: this.readiness.models(),
-      components: {
-        models: this.readiness.modelsHealth(),
-        executors: this.readiness.executorsHealth(),
-        ...(database && { database }),
-        ...(redis && { redis }),
-      },
-    };
   }
 }

@@ -1,7 +1,7 @@
 export { Readiness, SERVER_STATES } from './readiness';
-export type { ComponentHealth, ModelHealth, ReadinessOptions, ServerState } from './readiness';
+export type { ComponentHealth, HealthReport, ModelHealth, ReadinessOptions, ServerState } from './readiness';
 export { HealthProbes } from './health-probes';
-export type { HealthReport, ProbeAnswer } from './health-probes';
+export type { ProbeAnswer } from './health-probes';
 export { HttpConnections } from './http-connections';
 export type { Refuse } from './http-connections';
 export { DrainService } from './drain.service';

@@ -39,6 +39,20 @@ export interface ComponentHealth {
   readonly reason: string;
 }
 
+/** The body of every probe. */
+export interface HealthReport {
+  readonly status: ServerState;
+  readonly models: readonly ModelHealth[];
+  readonly components: {
+    readonly models: ComponentHealth;
+    readonly executors: ComponentHealth;
+    /** Not where DATABASE_URL says `none`. */
+    readonly database?: ComponentHealth;
+    /** Only where a Redis is set. */
+    readonly redis?: ComponentHealth;
+  };
+}
+
 /** When a server counts as ready. */
 export interface ReadinessOptions {
   /** Whether a server without any model is ready. */
@@ -67,13 +81,20 @@ export class Readiness {
 
   /** The state now. */
   state(): ServerState {
-    if (this.draining) return 'draining';
-    const components = [this.modelsHealth(), this.executorsHealth()];
-    if (components.some(({ status }) => status === 'down')) return 'starting';
-    this.latched = true;
-    const stores = [this.databaseHealth(), this.redisHealth()];
-    const isDegraded = [...components, ...stores].some((component) => component?.status === 'degraded');
-    return isDegraded ? 'degraded' : 'ready';
+    return this.report().status;
+  }
+
+  /** All that probes show, from one look at the models and one at the executors. */
+  report(): HealthReport {
+    const statuses = this.parts.registry.list();
+    const [database, redis] = [this.databaseHealth(), this.redisHealth()];
+    const components = {
+      models: this.healthOf(statuses),
+      executors: this.executorsHealth(),
+      ...(database && { database }),
+      ...(redis && { redis }),
+    };
+    return { status: this.stateOf(components), models: statuses.map(toModelHealth), components };
   }
 
   /** Whether the server was ready once; never false again. */
@@ -99,14 +120,7 @@ export class Readiness {
 
   /** Down: a pinned model does not serve, or there is no model. Degraded: a version of any model has failed. */
   modelsHealth(): ComponentHealth {
-    const statuses = this.parts.registry.list();
-    if (statuses.length === 0 && !this.parts.options.allowEmpty)
-      return { status: 'down', reason: 'No model was found.' };
-    const waiting = statuses.filter((status) => status.pinned && toModelHealth(status).state !== 'ready');
-    if (waiting.length > 0) return { status: 'down', reason: `Not ready: ${names(waiting)}.` };
-    const failed = statuses.filter(({ versions }) => versions.some(({ state }) => state === 'failed'));
-    if (failed.length > 0) return { status: 'degraded', reason: `A version failed: ${names(failed)}.` };
-    return { status: 'up', reason: '' };
+    return this.healthOf(this.parts.registry.list());
   }
 
   /** Down: no process can run a model. Degraded: one is dead, and others go on. */
@@ -140,6 +154,24 @@ export class Readiness {
     if (isAnswering === undefined) return undefined;
     if (isAnswering) return { status: 'up', reason: '' };
     return { status: 'degraded', reason: 'Redis does not answer: each process keeps its own results.' };
+  }
+
+  private stateOf({ models, executors, database, redis }: HealthReport['components']): ServerState {
+    if (this.draining) return 'draining';
+    if (models.status === 'down' || executors.status === 'down') return 'starting';
+    this.latched = true;
+    const isDegraded = [models, executors, database, redis].some((component) => component?.status === 'degraded');
+    return isDegraded ? 'degraded' : 'ready';
+  }
+
+  private healthOf(statuses: readonly ModelStatus[]): ComponentHealth {
+    if (statuses.length === 0 && !this.parts.options.allowEmpty)
+      return { status: 'down', reason: 'No model was found.' };
+    const waiting = statuses.filter((status) => status.pinned && toModelHealth(status).state !== 'ready');
+    if (waiting.length > 0) return { status: 'down', reason: `Not ready: ${names(waiting)}.` };
+    const failed = statuses.filter(({ versions }) => versions.some(({ state }) => state === 'failed'));
+    if (failed.length > 0) return { status: 'degraded', reason: `A version failed: ${names(failed)}.` };
+    return { status: 'up', reason: '' };
   }
 }
 
