@@ -45,7 +45,7 @@ export function createLog({
     {
       level,
       base: { version: productVersion(), proc, pid: process.pid },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: isoTime(),
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: (error: unknown) => serializeError(error) },
     },
@@ -53,6 +53,18 @@ export function createLog({
   );
   stream.whenResumed((count) => logger.warn({ event: 'log_lines_dropped', count }));
   return { logger, stream };
+}
+
+/** pino's `isoTime`, which writes each millisecond once: a busy server logs several lines in one. */
+function isoTime(): () => string {
+  let writtenMs = -1;
+  let written = '';
+  return () => {
+    const nowMs = Date.now();
+    if (nowMs !== writtenMs) written = `,"time":"${new Date(nowMs).toISOString()}"`;
+    writtenMs = nowMs;
+    return written;
+  };
 }
 
 /** The version of Quayside, from its package.json. */
