@@ -50,13 +50,16 @@ export function readOptions<Name extends OptionName>(
   options: PredictOptions,
   known: readonly Name[],
 ): Pick<PredictOptions, Name> {
-  const sent = Object.entries(options).filter(([, value]) => value !== undefined);
-  for (const [name, value] of sent) {
+  const sent: Record<string, unknown> = {};
+  for (const name of Object.keys(options)) {
+    const value = options[name as OptionName];
+    if (value === undefined) continue;
     if (!(known as readonly string[]).includes(name)) throw unsupportedOption(name, `It takes ${known.join(', ')}.`);
     const rule = RULES[name as Name];
     if (!rule.accepts(value)) throw invalidOption(name, rule.says);
+    sent[name] = value;
   }
-  return Object.fromEntries(sent) as Pick<PredictOptions, Name>;
+  return sent as Pick<PredictOptions, Name>;
 }
 
 /** The refusal of an option that a model does not support; `hint` says what it does take. */

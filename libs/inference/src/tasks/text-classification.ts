@@ -53,7 +53,10 @@ export const textClassification: Task = {
 
 /** The names of the elements of `class_index`; `LABEL_<index>` where the model names none. */
 function labelsOf({ text }: ModelVersion, output: TaskOutput): readonly string[] {
-  return Array.from(viewOf(output['class_index'], 'INT32'), (index) => text?.classes[index] ?? `LABEL_${index}`);
+  const indexes = viewOf(output['class_index'], 'INT32');
+  const labels = new Array<string>(indexes.length);
+  for (let at = 0; at < indexes.length; at += 1) labels[at] = text?.classes[indexes[at]] ?? `LABEL_${indexes[at]}`;
+  return labels;
 }
 
 function predictionsOf(labels: readonly string[], output: TaskOutput): readonly JsonValue[] {
@@ -61,13 +64,16 @@ function predictionsOf(labels: readonly string[], output: TaskOutput): readonly 
   const scores = viewOf(output['score'], 'FP64');
   const [tokens, truncated] = [viewOf(output['tokens'], 'INT32'), viewOf(output['truncated'], 'BOOL')];
   const [rows = 0, count = 0] = output['class_index'].shape;
-  return Array.from({ length: rows }, (_, row) => ({
-    predictions: Array.from({ length: count }, (_, rank) => {
-      const at = row * count + rank;
+  const answers = new Array<JsonValue>(rows);
+  for (let row = 0; row < rows; row += 1) {
+    const predictions = new Array<JsonValue>(count);
+    for (let rank = 0, at = row * count; rank < count; rank += 1, at += 1) {
       const metadata = { index: indexes[at], tokens: tokens[row], truncated: truncated[row] !== 0 };
-      return { label: labels[at], score: scores[at], metadata };
-    }),
-  }));
+      predictions[rank] = { label: labels[at], score: scores[at], metadata };
+    }
+    answers[row] = { predictions };
+  }
+  return answers;
 }
 
 /** Logits (or probabilities) [rows, classes] to the best classes of each row. */

@@ -161,8 +161,13 @@ export class TextModel implements OpenModel {
 
 /** Sums what `TextModel` counts: `tokens` and `truncated`. */
 export function usageOf(output: NamedTensors): Usage {
-  const sum = (values: ArrayLike<number>): number => Array.from(values).reduce((total, value) => total + value, 0);
   return { tokens: sum(viewOf(output['tokens'], 'INT32')), truncated: sum(viewOf(output['truncated'], 'BOOL')) };
+}
+
+function sum(values: Int32Array | Uint8Array): number {
+  let total = 0;
+  for (let at = 0; at < values.length; at += 1) total += values[at];
+  return total;
 }
 
 /** The output a text task reads: the one of that name, else the first of floats with that many dimensions. */
