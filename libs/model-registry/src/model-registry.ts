@@ -67,6 +67,8 @@ export abstract class ModelRegistry {
    * Throws model_not_found, model_version_not_found, model_unavailable (when every version has failed).
    */
   abstract resolve(reference: ModelReference): ModelVersion;
+  /** The version that a reference means, where it serves already; undefined where there is something to wait for. Throws as `resolve` does. */
+  abstract serving(reference: ModelReference): ModelVersion | undefined;
   /**
    * Resolves when the version that the reference means can serve; joins a load that is under way. When the reference
    * names no version and the newest fails, the next one that the policy allows serves.

@@ -52,6 +52,11 @@ export class ModelTable extends ModelRegistry {
     return detailsOf(this.pick(reference));
   }
 
+  override serving(reference: ModelReference): ModelVersion | undefined {
+    const entry = this.pick(reference);
+    return entry.state === 'ready' ? detailsOf(entry) : undefined;
+  }
+
   override async serve(reference: ModelReference): Promise<ModelVersion> {
     const tried = new Set<VersionEntry>();
     for (;;) {
