@@ -110,10 +110,13 @@ export class InferenceService {
     const context = this.cutToModel(call.context, resolved);
     let leave = this.inFlight.enter(resolved);
     try {
-      const version = await withinDeadline(context, this.clock, {
-        begin: () => this.registry.serve(reference),
-        late: () => notReady(resolved),
-      });
+      // Mostly there is nothing to wait for, and then neither a timer nor a promise is needed.
+      const version =
+        this.registry.serving(reference) ??
+        (await withinDeadline(context, this.clock, {
+          begin: () => this.registry.serve(reference),
+          late: () => notReady(resolved),
+        }));
       assertTask(version, call.task);
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
         leave();
