@@ -1,8 +1,8 @@
 import { type Clock, type JsonRecord, type StoredValue, decodeTimestamp, isTensor, newId } from '@app/core';
+import type { FeatureViews } from '@app/feature-store';
 import {
   type FeatureReader,
   type FeatureViewStore,
-  FeatureViews,
   type PushRequest,
   type StoredRow,
   entityKeyOf,
@@ -47,7 +47,7 @@ const EVERYTHING = {
   ]),
 };
 
-export const VIEWS = [USERS, EVERYTHING];
+const VIEWS = [USERS, EVERYTHING];
 const NEXT_USERS = { ...USERS, version: 2, features: [...USERS.features, { name: 'visits', dtype: 'INT64' }] };
 const DAY = '2026-01-01T00:00:00Z';
 

@@ -1,4 +1,4 @@
-import type { QuaysideError, StoredDtype } from '@app/core';
+import type { QuaysideError } from '@app/core';
 import { entityKeyOf, parseEntityKey } from './entity-key';
 
 const users = { entities: [{ name: 'user_id', dtype: 'INT64' }] } as const;
@@ -30,7 +30,7 @@ describe(entityKeyOf.name, () => {
   });
 
   it('cannot be forged by what a text holds', () => {
-    const twoTexts = { entities: ['a', 'b'].map((name) => ({ name, dtype: 'STRING' })) };
+    const twoTexts = { entities: (['a', 'b'] as const).map((name) => ({ name, dtype: 'STRING' as const })) };
     expect(entityKeyOf(twoTexts, { a: 'x","y', b: '' })).not.toBe(entityKeyOf(twoTexts, { a: 'x', b: 'y' }));
   });
 
