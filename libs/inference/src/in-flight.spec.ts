@@ -1,19 +1,16 @@
-import type { ModelVersion } from '@app/model-registry';
 import { InFlight } from './in-flight';
 
-const iris = { model: 'iris', version: '1', digest: 'a'.repeat(64) } as ModelVersion;
-
 describe(InFlight.name, () => {
-  it('says at once that a version without calls is free', async () => {
-    await expect(new InFlight().whenIdle(iris)).resolves.toBeUndefined();
+  it('says at once that nothing is under way', async () => {
+    await expect(new InFlight().whenIdle('iris')).resolves.toBeUndefined();
   });
 
   it('waits for the last call, and counts each call once however often it leaves', async () => {
     const inFlight = new InFlight();
-    const first = inFlight.enter(iris);
-    const second = inFlight.enter(iris);
+    const first = inFlight.enter('iris');
+    const second = inFlight.enter('iris');
     let free = false;
-    const idle = inFlight.whenIdle(iris).then(() => (free = true));
+    const idle = inFlight.whenIdle('iris').then(() => (free = true));
     first();
     first();
     await Promise.resolve();
@@ -23,9 +20,12 @@ describe(InFlight.name, () => {
     expect(free).toBe(true);
   });
 
-  it('tells versions of equal name and other contents apart', async () => {
+  it('tells keys apart, and which of them it has', async () => {
     const inFlight = new InFlight();
-    inFlight.enter(iris);
-    await expect(inFlight.whenIdle({ ...iris, digest: 'b'.repeat(64) })).resolves.toBeUndefined();
+    const leave = inFlight.enter('iris');
+    await expect(inFlight.whenIdle('wine')).resolves.toBeUndefined();
+    expect([inFlight.has('iris'), inFlight.has('wine')]).toEqual([true, false]);
+    leave();
+    expect(inFlight.has('iris')).toBe(false);
   });
 });

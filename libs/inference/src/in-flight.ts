@@ -1,13 +1,10 @@
-import { type ModelVersion, versionKey } from '@app/model-registry';
-
-/** Counts the calls under way per version, so that a version is released only when the last of them has ended. */
+/** Counts what is under way by key, such as the calls of a version, and tells when the last of it has ended. */
 export class InFlight {
   private readonly counts = new Map<string, number>();
   private readonly waiters = new Map<string, (() => void)[]>();
 
-  /** Counts one call; the function that it returns uncounts it, once. */
-  enter(version: ModelVersion): () => void {
-    const key = versionKey(version);
+  /** Counts one; the function that it returns uncounts it, once. */
+  enter(key: string): () => void {
     this.counts.set(key, (this.counts.get(key) ?? 0) + 1);
     let left = false;
     return () => {
@@ -17,10 +14,14 @@ export class InFlight {
     };
   }
 
-  /** Resolves when no call for the version is under way. */
-  whenIdle(version: ModelVersion): Promise<void> {
-    const key = versionKey(version);
-    if (!this.counts.has(key)) return Promise.resolve();
+  /** Whether anything of the key is under way. */
+  has(key: string): boolean {
+    return this.counts.has(key);
+  }
+
+  /** Resolves when nothing of the key is under way. */
+  whenIdle(key: string): Promise<void> {
+    if (!this.has(key)) return Promise.resolve();
     return new Promise((resolve) => this.waiters.set(key, [...(this.waiters.get(key) ?? []), resolve]));
   }
 

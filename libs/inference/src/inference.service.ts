@@ -1,6 +1,6 @@
 import { type CallContext, Clock, QuaysideError, isQuaysideError, parseModelReference } from '@app/core';
 import { FeatureStore, refuseTensors } from '@app/feature-store';
-import { ModelRegistry, type ModelVersion, type TaskName } from '@app/model-registry';
+import { ModelRegistry, type ModelVersion, type TaskName, versionKey } from '@app/model-registry';
 import { Injectable } from '@nestjs/common';
 import { ResultCache } from './caching/result-cache';
 import { InFlight } from './in-flight';
@@ -74,7 +74,7 @@ export class InferenceService {
 
   /** Lets go of a version that is no longer served: waits for its last call, then forgets what was learnt of it. */
   async release(version: ModelVersion): Promise<void> {
-    await this.inFlight.whenIdle(version);
+    await this.inFlight.whenIdle(versionKey(version));
     this.scheduler.forget(version);
   }
 
@@ -108,7 +108,7 @@ export class InferenceService {
     trail.goesTo(resolved);
     assertTask(resolved, call.task);
     const context = this.cutToModel(call.context, resolved);
-    let leave = this.inFlight.enter(resolved);
+    let leave = this.inFlight.enter(versionKey(resolved));
     try {
       // Mostly there is nothing to wait for, and then neither a timer nor a promise is needed.
       const version =
@@ -120,7 +120,7 @@ export class InferenceService {
       assertTask(version, call.task);
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
         leave();
-        leave = this.inFlight.enter(version);
+        leave = this.inFlight.enter(versionKey(version));
         trail.goesTo(version);
       }
       return { version, context, [Symbol.dispose]: leave };

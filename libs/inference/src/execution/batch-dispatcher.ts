@@ -1,5 +1,6 @@
 import type { Clock } from '@app/core';
 import { type ModelVersion, versionKey } from '@app/model-registry';
+import { InFlight } from '../in-flight';
 import type { Batch, BatchResult, Room } from './executor';
 import type { ModelLoader } from './model-loader';
 import type { PoisonList } from './poison-list';
@@ -19,6 +20,8 @@ interface Job {
   /** The process that ran it died: it may be the reason, and gets one more chance. */
   suspect: boolean;
   readonly onAbort: () => void;
+  /** It no longer runs or waits. */
+  readonly leave: () => void;
 }
 
 /** What a dispatcher works with. */
@@ -44,8 +47,7 @@ export class BatchDispatcher {
   private waiting = new Set<Job>();
   private readonly running = new Set<Job>();
   /** Batches that run or wait, by version. */
-  private readonly demand = new Map<string, number>();
-  private readonly onceQuiet = new Map<string, (() => void)[]>();
+  private readonly demand = new InFlight();
   private tokensTaken = 0;
   private suspectRuns = false;
   private closed = false;
@@ -64,20 +66,21 @@ export class BatchDispatcher {
       if (this.closed) return reject(shuttingDown());
       if (this.options.poison.has(batch, this.options.clock.monotonicMs())) return reject(quarantined(batch.version));
       const { version, suspect = false } = batch;
+      const key = versionKey(version);
       const onAbort = (): void => this.abort(job);
       const job: Job = {
         batch,
-        key: versionKey(version),
+        key,
         tokens: this.tokensOf(version),
         resolve,
         reject,
         suspect,
         onAbort,
+        leave: this.demand.enter(key),
       };
       batch.signal.addEventListener('abort', onAbort, { once: true });
       this.options.loader.touch(job.key);
       this.waiting.add(job);
-      this.demand.set(job.key, (this.demand.get(job.key) ?? 0) + 1);
       this.pump();
     });
   }
@@ -102,8 +105,7 @@ export class BatchDispatcher {
 
   /** Resolves when no batch of the version runs or waits. */
   quiet(key: string): Promise<void> {
-    if (!this.isInDemand(key)) return Promise.resolve();
-    return new Promise((resolve) => this.onceQuiet.set(key, [...(this.onceQuiet.get(key) ?? []), resolve]));
+    return this.demand.whenIdle(key);
   }
 
   /** Refuses every waiting batch of a version. */
@@ -184,18 +186,9 @@ export class BatchDispatcher {
     this.stop(job);
     job.batch.signal.removeEventListener('abort', job.onAbort);
     answer();
-    this.lowerDemand(job.key);
+    job.leave();
     this.pump();
     this.options.onFree();
-  }
-
-  private lowerDemand(key: string): void {
-    const left = (this.demand.get(key) ?? 1) - 1;
-    if (left > 0) return void this.demand.set(key, left);
-    this.demand.delete(key);
-    const waiters = this.onceQuiet.get(key) ?? [];
-    this.onceQuiet.delete(key);
-    for (const resolve of waiters) resolve();
   }
 
   /** No process is free for the batch: its version is loaded, or one more copy of it. */
