@@ -1,8 +1,9 @@
 import { type IncomingMessage, STATUS_CODES, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { QuaysideError } from '@app/core';
+import { QuaysideError, SystemClock } from '@app/core';
 import { RequestContext, type RequestLog } from '@app/observability';
+import { OverloadGate } from './overload-gate';
 import { type RenderedError, asQuaysideError, renderError, sendRendered } from './render-error';
 
 const LINGER_MS = 1000;
@@ -15,6 +16,7 @@ const NO_HOST = new QuaysideError('malformed_http', 'An HTTP/1.1 request needs e
 const NO_UPGRADE = new QuaysideError('malformed_http', 'The server speaks HTTP/1.1 and upgrades to nothing else.');
 const NO_TUNNEL = new QuaysideError('method_not_allowed', 'CONNECT asks for a proxy, which this server is not.');
 const NO_PATH = new QuaysideError('malformed_http', 'The target of the request is not a valid path.');
+const TOO_MANY = new QuaysideError('overloaded', 'Too much work is waiting. Try again later.', { retryAfterMs: 1000 });
 const ODD_EXPECT = new QuaysideError('expectation_failed', 'The only expectation that can be met is 100-continue.');
 
 /** Faults of Node's parser and timers that say more than "this is not HTTP". */
@@ -38,6 +40,7 @@ interface Exchange {
 export class BelowExpress {
   private readonly latest = new WeakMap<Socket, Exchange>();
   private readonly refused = new WeakSet<Socket>();
+  private readonly gate = new OverloadGate(new SystemClock());
   private log: RequestLog | undefined;
 
   /** From now on every request is logged. */
@@ -61,10 +64,24 @@ export class BelowExpress {
 
   /** Begins a request. False: it was refused, and Express must not see it. */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
-    this.log?.begin(request, response);
+    const context = this.log?.begin(request, response);
     this.latest.set(request.socket, { request, response });
-    if (hasOneHost(request)) return true;
-    this.refuse({ request, response }, NO_HOST);
+    if (!hasOneHost(request)) {
+      this.refuse({ request, response }, NO_HOST);
+      return false;
+    }
+    return !context || this.passes({ request, response }, context);
+  }
+
+  /** Lets a request in, and notes how it ends; or refuses it, and the connection stays. */
+  private passes({ request, response }: Exchange, context: RequestContext): boolean {
+    const path = pathOf(request);
+    if (this.gate.admits(path)) {
+      response.once('close', () => this.gate.ended(path, context.errorCode === TOO_MANY.code));
+      return true;
+    }
+    context.errorCode = TOO_MANY.code;
+    sendRendered(response, renderError(TOO_MANY, context));
     return false;
   }
 
@@ -167,4 +184,9 @@ function linger(socket: Socket): void {
   socket.once('end', () => socket.destroy());
   socket.once('close', () => clearTimeout(timer));
   socket.resume();
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  const end = url.indexOf('?');
+  return end < 0 ? url : url.slice(0, end);
 }
