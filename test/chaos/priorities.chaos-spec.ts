@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { PredictInput, Prediction } from '@app/inference';
 import { Predictions } from '../integration/predictions-harness';
 import { keepMeasures, percentiles } from './measures';
@@ -9,7 +8,8 @@ const MODELS = join(__dirname, '../../models');
 const [HEAVY, LIGHT] = ['minilm', 'banking-intents'];
 /** What a batch of bulk work is sized to. */
 const BULK_BATCH_MS = 200;
-const ONE_CALL_IN = { idleMs: 200, busyMs: 60 } as const;
+/** Five requests a second; and more of them, where each stands for itself. */
+const [SELDOM_MS, OFTEN_MS] = [200, 60];
 const WORDS = 'the card was charged twice and nobody at the bank could tell me when the money will be back'.split(' ');
 
 let texts = 0;
@@ -18,6 +18,12 @@ let texts = 0;
 function newTexts(rows: number): PredictInput {
   const textOf = (): string => `${(texts += 1)} ${WORDS.slice(0, 2 + (texts % 17)).join(' ')}`;
   return { form: 'rows', rows: Array.from({ length: rows }, () => ({ text: textOf() })) };
+}
+
+/** Time passes between arrivals: nothing is waited for here. */
+function pause(ms: number): Promise<void> {
+  // eslint-disable-next-line no-restricted-syntax
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 interface Timed extends Prediction {
@@ -50,7 +56,7 @@ function keepAsking(places: number, ask: () => Promise<Prediction>): { stop: () 
 async function calls(count: number, pauseMs: number, ask: () => Promise<Prediction>): Promise<readonly Timed[]> {
   const answers: Timed[] = [];
   for (let at = 0; at < count; at += 1) {
-    await delay(pauseMs);
+    await pause(pauseMs);
     answers.push(await timed(ask()));
   }
   return answers;
@@ -73,10 +79,10 @@ describe('whose turn it is, with one executor', () => {
 
   it('bulk work adds one of its batches at most to what an online call waits', async () => {
     const online = (): Promise<Prediction> => predictions.predict(HEAVY, newTexts(1));
-    const without = await calls(60, ONE_CALL_IN.busyMs, online);
+    const without = await calls(60, OFTEN_MS, online);
     const bulk = keepAsking(4, () => predictions.predictBulk(HEAVY, newTexts(64)));
-    await delay(2000);
-    const beside = await calls(60, ONE_CALL_IN.busyMs, online);
+    await pause(2000);
+    const beside = await calls(60, OFTEN_MS, online);
     const jobs = await bulk.stop();
     measures['wait of online calls without bulk work'] = percentiles(without.map(({ queueMs }) => queueMs));
     measures['wait of online calls beside bulk work'] = percentiles(beside.map(({ queueMs }) => queueMs));
@@ -87,7 +93,7 @@ describe('whose turn it is, with one executor', () => {
 
   it('bulk work goes on while online calls never end', async () => {
     const online = keepAsking(16, () => predictions.predict(HEAVY, newTexts(1)));
-    await delay(500);
+    await pause(500);
     const beganAt = performance.now();
     const jobs: Prediction[] = [];
     while (jobs.length < 5) jobs.push(await predictions.predictBulk(HEAVY, newTexts(4)));
@@ -100,10 +106,10 @@ describe('whose turn it is, with one executor', () => {
 
   it('a model that is flooded does not double the p99 of another, but for one of its batches', async () => {
     const ask = (): Promise<Prediction> => predictions.predict(HEAVY, newTexts(1));
-    const alone = percentiles((await calls(50, ONE_CALL_IN.idleMs, ask)).map(({ tookMs }) => tookMs));
+    const alone = percentiles((await calls(50, SELDOM_MS, ask)).map(({ tookMs }) => tookMs));
     const flood = keepAsking(128, () => predictions.predict(LIGHT, newTexts(1)));
-    await delay(2000);
-    const beside = percentiles((await calls(50, ONE_CALL_IN.idleMs, ask)).map(({ tookMs }) => tookMs));
+    await pause(2000);
+    const beside = percentiles((await calls(50, SELDOM_MS, ask)).map(({ tookMs }) => tookMs));
     const flooding = await flood.stop();
     const longestMs = Math.max(...flooding.slice(200).map(({ computeMs }) => computeMs));
     measures['answers of a model at 5 requests a second, alone'] = alone;
