@@ -48,7 +48,7 @@ export class LogBench implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.sinks.map((sink) => sink.close(1000)));
+    await Promise.all(this.sinks.map((sink) => sink.close()));
     await this.here.close();
   }
 }
@@ -61,6 +61,7 @@ export function sinkParts(store: LogStore, clock: Clock = new SystemClock()): Lo
     redactor: new Redactor('a key'),
     rules: new ModelFieldRules(),
     isOn: true,
+    closeMs: 1000,
     payload: 'full',
     limits: { rows: 10_000, bytes: 32 * 1024 * 1024 },
     onChange: () => {},

@@ -10,6 +10,8 @@ import { PredictionLogModule, type PredictionLogOptions } from '@app/prediction-
 import { type DynamicModule, Module } from '@nestjs/common';
 import { CoreModule } from './core.module';
 import { databaseServer } from './database-server';
+import { FeatureViewsController } from './features/feature-views.controller';
+import { FeaturesController } from './features/features.controller';
 import { HealthController } from './health/health.controller';
 import { HttpPolicy } from './http/http-policy';
 import { HttpModule } from './http/http.module';
@@ -53,6 +55,8 @@ export class AppModule {
         EmbedController,
         ModelPredictController,
         ModelsController,
+        FeaturesController,
+        FeatureViewsController,
         PredictionsController,
         HealthController,
         AboutController,
@@ -68,12 +72,14 @@ function share(whole: number, { http }: Pick<Config, 'http'>): number {
 }
 
 function predictionLogOptions(config: Config): PredictionLogOptions {
-  const { data, log } = config;
+  const { data, log, shutdown } = config;
   return {
     isOn: log.predictions && databaseServer(config).kind !== 'none',
     payload: log.predictionPayload,
     limits: { rows: log.predictionQueueRows, bytes: share(log.predictionQueueBytes, config) },
     retentionDays: log.predictionRetentionDays,
+    // A little less than the drain gives to what is buffered.
+    closeMs: Math.min(1900, shutdown.timeoutMs / 11),
     hashKey: log.predictionHashKey,
     dataDirectory: data.dir,
   };

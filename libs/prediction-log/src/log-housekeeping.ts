@@ -15,29 +15,29 @@ const EVERY_MS = 3_600_000;
 /** Makes partitions ahead and removes old ones, at start and every hour. Of several processes one does it. */
 export class LogHousekeeping {
   private timer: Timer | undefined;
-  private round: Promise<void> = Promise.resolve();
   private isClosed = false;
 
   constructor(private readonly parts: LogHousekeepingParts) {}
 
   /** The database can be reached. Resolves after the first round. */
-  start(): Promise<void> {
-    if (this.isClosed) return this.round;
-    this.round = this.keep().finally(() => {
-      if (!this.isClosed) this.timer = this.parts.clock.setTimer(EVERY_MS, () => void this.start());
-    });
-    return this.round;
+  async start(): Promise<void> {
+    if (this.isClosed) return;
+    await this.keep();
+    if (!this.isClosed) this.timer = this.parts.clock.setTimer(EVERY_MS, () => void this.start());
   }
 
-  /** Waits for a round that is under way. */
-  async close(): Promise<void> {
+  /** No round begins any more; one that is under way ends with its connection. */
+  close(): void {
     this.isClosed = true;
     this.timer?.cancel();
-    await this.round;
   }
 
   private async keep(): Promise<void> {
     const { partitions, clock, retentionDays, onFault } = this.parts;
-    await partitions.keep(clock.epochMs(), retentionDays).catch(onFault);
+    try {
+      await partitions.keep(clock.epochMs(), retentionDays);
+    } catch (fault) {
+      if (!this.isClosed) onFault(fault);
+    }
   }
 }

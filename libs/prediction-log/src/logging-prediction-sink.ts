@@ -13,6 +13,8 @@ export interface LoggingPredictionSinkParts extends RowEncoderParts {
   /** Of this process. */
   readonly limits: LogQueueLimits;
   readonly onChange: LogFlusherParts['onChange'];
+  /** How long `close` may take, in milliseconds. */
+  readonly closeMs: number;
   /** False: nothing is logged, and all is counted as dropped. */
   readonly isOn: boolean;
 }
@@ -72,9 +74,9 @@ export class LoggingPredictionSink extends PredictionSink {
     return { ...this.counters.read(), queueRows, queueBytes, oldestAgeMs };
   }
 
-  /** Writes what waits, for at most so long, and counts what is left as dropped. Later ones are dropped too. */
-  async close(budgetMs: number): Promise<void> {
-    await this.flusher.close(budgetMs);
+  /** Writes what waits, as far as there is time, and counts what is left as dropped. Later ones are dropped too. */
+  async close(): Promise<void> {
+    await this.flusher.close(this.parts.closeMs);
     this.isClosed = true;
     this.drop('shutdown', this.queue.rows);
     this.queue.settle(this.queue.rows);

@@ -23,13 +23,12 @@ export interface PredictionLogOptions {
   /** Of one process. */
   readonly limits: LogQueueLimits;
   readonly retentionDays: number;
+  /** How long a stop may wait for what is queued, in milliseconds. Less than the phase of the drain has. */
+  readonly closeMs: number;
   /** Of the rule `hash`; absent: one is made, and kept in the data folder. */
   readonly hashKey?: string | undefined;
   readonly dataDirectory: string;
 }
-
-/** How long the drain waits for what is queued. */
-const FLUSH_BUDGET_MS = 2000;
 
 /**
  * Every prediction in PostgreSQL. Provides `PredictionSink` to every module, and `PredictionHistory` to read what was
@@ -90,7 +89,7 @@ export class PredictionLogModule implements OnModuleInit {
   }
 
   private async flush(): Promise<void> {
-    await this.sink.close(FLUSH_BUDGET_MS);
+    await this.sink.close();
     const { written, dropped, rejected, sampledOut, failedFlushes } = this.sink.statistics();
     const books = { written, dropped, rejected, sampled_out: sampledOut, failed_flushes: failedFlushes };
     this.logger.log({ event: 'prediction_log_closed', ...books, msg: 'The prediction log is closed.' });
@@ -104,13 +103,14 @@ interface SinkNeeds {
 }
 
 function buildSink(options: PredictionLogOptions, { database, clock, views }: SinkNeeds): LoggingPredictionSink {
-  const { isOn, payload, limits, hashKey, dataDirectory } = options;
+  const { isOn, payload, limits, closeMs, hashKey, dataDirectory } = options;
   return new LoggingPredictionSink({
     redactor: new Redactor(hashKey ?? hashKeyIn(dataDirectory)),
     rules: new ModelFieldRules((view, feature) => ruleOfFeature(views, view, feature)),
     isOn,
     payload,
     limits,
+    closeMs,
     clock,
     store: new PostgresLogStore(database.log, new LogPartitions(database.main)),
     onChange: tellOfWriting,
