@@ -120,6 +120,29 @@ describe('loading models into executors', () => {
     expect(Math.max(...held)).toBeGreaterThan(budget / 2);
   });
 
+  it('loads no further copy of a busy version for which its budget has no room', async () => {
+    await using first = await PoolHarness.start();
+    const version = await first.write('large', tiny.large(30_000_000), { execution: { instances: 2 } });
+    await first.executor.load(version);
+    const directories = {
+      modelDirectory: join(first.directory, 'models'),
+      probeDirectory: join(first.directory, 'probes'),
+    };
+    // Known to be small, it is let in; once loaded it is as large as it is.
+    const [verdict] = await readdir(directories.probeDirectory);
+    const path = join(directories.probeDirectory, verdict);
+    const known = JSON.parse(await readFile(path, 'utf8')) as object;
+    await writeFile(path, JSON.stringify({ ...known, residentBytes: 1_000_000 }));
+    await using narrow = await PoolHarness.start({ ...directories, concurrency: 2, memoryBudgetBytes: 45_000_000 });
+    await narrow.executor.load(version);
+    const x = floats(Array.from({ length: 1024 }, () => 1));
+    await Promise.all(Array.from({ length: 20 }, () => narrow.run(version, { x })));
+    const { slots, resident: residents } = narrow.executor.status();
+    expect(slots.filter(({ holds }) => holds.length > 0)).toHaveLength(1);
+    expect(residents[0].bytes).toBeGreaterThan(20_000_000);
+    expect(residents[0].bytes).toBeLessThanOrEqual(45_000_000);
+  });
+
   it('remembers on disk that a version opened well, but not that one failed', async () => {
     await using first = await PoolHarness.start();
     const good = await write(first, 'good');
