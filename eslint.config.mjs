@@ -1,5 +1,6 @@
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
+import { noDateOfText } from './scripts/no-date-of-text.mjs';
 
 const TESTS = ['**/*.spec.ts', 'test/**/*.ts', 'examples/**/*.ts', 'libs/testing/**/*.ts'];
 
@@ -50,11 +51,18 @@ const NO_LATE_ONNX_RUNTIME = {
 const NO_DEFAULT_EXPORT = { selector: 'ExportDefaultDeclaration', message: 'Export by name.' };
 const NO_EXPORT_ALL = { selector: 'ExportAllDeclaration[exported=null]', message: 'Export names one by one.' };
 
+const NO_GLOBAL_PARSER = {
+  selector: "CallExpression > MemberExpression.callee[property.name='setTypeParser']",
+  message: 'Others in this process read PostgreSQL too. Parsers are set for each connection.',
+};
+
 const MODULE_MOCKS = ['mock', 'doMock', 'unstable_mockModule', 'setMock', 'createMockFromModule'].map((property) => ({
   object: 'jest',
   property,
   message: 'Use a fake of @app/testing: a mocked module proves nothing about the real one.',
 }));
+
+const EVERYWHERE = [NO_DEFAULT_EXPORT, NO_EXPORT_ALL, NO_LATE_ONNX_RUNTIME, NO_GLOBAL_PARSER];
 
 const ENVIRONMENT = { object: 'process', property: 'env', message: 'Settings are read in libs/config only.' };
 
@@ -94,6 +102,7 @@ export default tseslint.config(
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.recommended],
+    plugins: { quayside: { rules: { 'no-date-of-text': noDateOfText } } },
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/await-thenable': 'error',
@@ -111,9 +120,10 @@ export default tseslint.config(
       ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/no-require-imports': ['error', { allow: ['/package\\.json$'] }],
-      'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL, NO_LATE_ONNX_RUNTIME],
+      'no-restricted-syntax': ['error', ...EVERYWHERE],
       'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME, ...PROCESS] }],
       'no-restricted-properties': ['error', ...MODULE_MOCKS],
+      'quayside/no-date-of-text': 'error',
       eqeqeq: 'error',
     },
   },
@@ -138,19 +148,12 @@ export default tseslint.config(
   {
     files: TESTS,
     rules: {
-      'no-restricted-syntax': [
-        'error',
-        NO_DEFAULT_EXPORT,
-        NO_EXPORT_ALL,
-        NO_LATE_ONNX_RUNTIME,
-        ...NO_SLEEP,
-        ...NO_FIXED_PORT,
-      ],
+      'no-restricted-syntax': ['error', ...EVERYWHERE, ...NO_SLEEP, ...NO_FIXED_PORT],
       'no-restricted-imports': ['error', { paths: [ONNX_RUNTIME, ...PROCESS, ...TIMERS] }],
     },
   },
   {
     files: ['libs/testing/src/eventually.ts', 'libs/testing/src/leak-check.setup.ts'],
-    rules: { 'no-restricted-syntax': ['error', NO_DEFAULT_EXPORT, NO_EXPORT_ALL, NO_LATE_ONNX_RUNTIME] },
+    rules: { 'no-restricted-syntax': ['error', ...EVERYWHERE] },
   },
 );

@@ -56,6 +56,30 @@ const REFUSED = [
     'no-restricted-imports',
   ],
   [
+    'a date of a text, in the zone of the process',
+    'libs/core/src/drain.ts',
+    "export const x = new Date('2026-03-08T02:30:00');",
+    'quayside/no-date-of-text',
+  ],
+  [
+    'a date of a text that is put together',
+    'libs/core/src/drain.spec.ts',
+    'export const x = (day: string) => new Date(`${day}T02:30:00`);',
+    'quayside/no-date-of-text',
+  ],
+  [
+    'a date of some text',
+    'libs/core/src/drain.ts',
+    'export const x = (text: string) => new Date(text);',
+    'quayside/no-date-of-text',
+  ],
+  [
+    'a parser of PostgreSQL values for everybody',
+    'libs/database/src/database.ts',
+    "import { types } from 'pg'; types.setTypeParser(20, Number);",
+    'no-restricted-syntax',
+  ],
+  [
     'a sleep',
     'libs/core/src/drain.spec.ts',
     'await new Promise((done) => setTimeout(done, 5));',

@@ -19,7 +19,7 @@ describe('timestamps', () => {
   it('agree with Date on whole milliseconds', () => {
     fc.assert(
       fc.property(
-        fc.date({ min: new Date('0001-01-01T00:00:00Z'), max: new Date('9999-12-31T00:00:00Z'), noInvalidDate: true }),
+        fc.date({ min: new Date(-62_135_596_800_000), max: new Date(253_402_214_400_000), noInvalidDate: true }),
         (date) => {
           expect(decodeTimestamp(date.toISOString(), 'at')).toBe(BigInt(date.getTime()) * 1000n);
         },

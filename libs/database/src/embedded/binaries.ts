@@ -2,7 +2,7 @@ import { chmod, copyFile, mkdir, readFile, readdir, rename, rm, stat, symlink } 
 import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { exists } from './cluster-files';
+import { exists, unfinished } from './cluster-files';
 import { EmbeddedPostgresFault } from './embedded-fault';
 
 /** Where the programs are, and which PostgreSQL they are. */
@@ -57,13 +57,12 @@ async function packageOf(platform: string): Promise<{ folder: string; version: s
 
 /** Complete or not there at all: it gets its name last. Who comes second takes what is there. */
 async function copyPackage(folder: string, home: string): Promise<void> {
-  const unfinished = `${home}.new-${process.pid}`;
-  await rm(unfinished, { recursive: true, force: true });
-  await copyFolder(join(folder, 'native'), unfinished);
-  await makeLinks(folder, unfinished);
-  await rename(unfinished, home).catch(async (fault: unknown) => {
+  const copy = unfinished(home);
+  await copyFolder(join(folder, 'native'), copy);
+  await makeLinks(folder, copy);
+  await rename(copy, home).catch(async (fault: unknown) => {
     if (!(await exists(home))) throw fault;
-    await rm(unfinished, { recursive: true, force: true });
+    await rm(copy, { recursive: true, force: true });
   });
 }
 

@@ -1,8 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { access, chmod, lstat, mkdir, readFile, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterPaths } from './cluster-paths';
 import { EmbeddedPostgresFault } from './embedded-fault';
 
+const VERSION_FILE = 'PG_VERSION';
 const OWNER_ONLY = 0o700;
 const BY_OTHERS = 0o077;
 
@@ -32,12 +34,14 @@ export async function postmasterPid({ cluster }: ClusterPaths): Promise<number |
 }
 
 /** The major version that a cluster was made by; undefined when there is no cluster. Throws `EmbeddedPostgresFault`. */
-export async function majorOf({ cluster }: ClusterPaths): Promise<string | undefined> {
+export async function majorOf({ cluster }: Pick<ClusterPaths, 'cluster'>): Promise<string | undefined> {
   try {
-    return (await readFile(join(cluster, 'PG_VERSION'), 'utf8')).trim();
+    return (await readFile(join(cluster, VERSION_FILE), 'utf8')).trim();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' && !(await exists(cluster))) return undefined;
+    // Somebody has moved a whole one there in this moment.
+    if (code === 'ENOENT' && (await exists(join(cluster, VERSION_FILE)))) return majorOf({ cluster });
     throw new EmbeddedPostgresFault(
       code === 'EACCES'
         ? `The database in ${cluster} belongs to another user: start Quayside as that user, or set DATA_DIR to another folder.`
@@ -47,11 +51,16 @@ export async function majorOf({ cluster }: ClusterPaths): Promise<string | undef
   }
 }
 
-/** Removes what processes that were killed while they made a cluster have left. */
-export async function sweep({ root }: ClusterPaths): Promise<void> {
-  for (const name of await readdir(root)) {
-    const maker = Number(/\.new-(\d+)$/.exec(name)?.[1] ?? NaN);
-    if (maker > 0 && !isRunning(maker)) await rm(join(root, name), { recursive: true, force: true });
+/** What something is called while it is being made; then it is moved to its place whole. */
+export function unfinished(path: string): string {
+  return `${path}.new-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Removes what processes that were killed have left unfinished in a folder. */
+export async function sweep(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const maker = Number(/\.new-(\d+)-/.exec(name)?.[1] ?? NaN);
+    if (maker > 0 && !isRunning(maker)) await rm(join(directory, name), { recursive: true, force: true });
   }
 }
 

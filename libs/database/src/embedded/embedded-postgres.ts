@@ -153,8 +153,10 @@ export class EmbeddedPostgres {
   }
 
   private async startAnew(made: string | undefined): Promise<Presence | undefined> {
-    await mkdir(this.paths.root, { recursive: true });
-    await sweep(this.paths);
+    for (const directory of [this.paths.root, this.paths.binaries]) {
+      await mkdir(directory, { recursive: true });
+      await sweep(directory);
+    }
     const binaries = await installBinaries(this.paths.binaries);
     refuseOtherMajor(made, binaries, this.paths);
     const user = (this.user ??= await chooseUser(this.paths, binaries.postgres));

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CLUSTER_LOGIN, type ClusterPaths, passwordFileIn } from './cluster-paths';
-import { exists } from './cluster-files';
+import { exists, unfinished } from './cluster-files';
 import type { ClusterUser } from './cluster-user';
 import { type Running, runProgram } from './program';
 
@@ -24,24 +24,22 @@ export interface ClusterToMake {
  * leaves no half of one, and of two processes that make one at once the second takes the first one's.
  */
 export async function makeCluster({ paths, user, initdb, onRun }: ClusterToMake): Promise<void> {
-  const unfinished = `${paths.cluster}.new-${process.pid}`;
-  const password = join(paths.root, `password.new-${process.pid}`);
-  await rm(unfinished, { recursive: true, force: true });
-  await mkdir(unfinished, { mode: OWNER_ONLY });
-  await user.own(unfinished);
+  const [cluster, password] = [unfinished(paths.cluster), unfinished(join(paths.root, 'password'))];
+  await mkdir(cluster, { mode: OWNER_ONLY });
+  await user.own(cluster);
   await writeFile(password, randomBytes(PASSWORD_BYTES).toString('base64url'), { mode: OWNER_READS });
   await user.own(password);
   try {
-    const running = runProgram(user.as(initdb, initdbArguments(unfinished, password)));
+    const running = runProgram(user.as(initdb, initdbArguments(cluster, password)));
     onRun(running);
     const { code, output } = await running.ended;
     if (code !== 0) throw new Error(`initdb failed: ${output.trim()}`);
-    await rename(password, passwordFileIn(unfinished));
-    await rename(unfinished, paths.cluster).catch(async (fault: unknown) => {
+    await rename(password, passwordFileIn(cluster));
+    await rename(cluster, paths.cluster).catch(async (fault: unknown) => {
       if (!(await exists(paths.passwordFile))) throw fault;
     });
   } finally {
-    await rm(unfinished, { recursive: true, force: true });
+    await rm(cluster, { recursive: true, force: true });
     await rm(password, { force: true });
   }
 }
