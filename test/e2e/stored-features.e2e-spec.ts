@@ -68,7 +68,8 @@ describe('a model with stored columns, over HTTP', () => {
       settings: { FEATURE_DIR: features },
     });
     const { body } = await door.send('/v1/models/price/schema');
-    const { row } = body as { readonly row: { readonly examples: readonly unknown[] } };
+    const { schemas } = body as { readonly schemas: { readonly row: { readonly examples: readonly unknown[] } } };
+    const { row } = schemas;
     const accepts = new Ajv2020({ strict: false }).compile(row);
     expect(row.examples).toEqual([{ person_id: 'text', area: 0 }]);
     for (const taken of [...row.examples, { rooms: 1, area: 1 }, { person_id: 'a', rooms: 1, area: 1 }]) {

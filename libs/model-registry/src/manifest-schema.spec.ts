@@ -126,7 +126,8 @@ describe(parseManifest.name, () => {
 
 describe('docs/model-manifest.md', () => {
   const page = readFileSync(join(__dirname, '../../../docs/model-manifest.md'), 'utf8');
-  const rows = page.split('\n').filter((line) => line.startsWith('| `'));
+  const [, keys = ''] = /^## Keys\n(.*?)^## /ms.exec(page) ?? [];
+  const rows = keys.split('\n').filter((line) => line.startsWith('| `'));
 
   it('lists every key with what it takes, its default and its sentence, and no other', () => {
     const wanted = describeManifest().map(({ path, takes, default: otherwise, says, modelOnly }) => {

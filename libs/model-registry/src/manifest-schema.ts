@@ -93,7 +93,7 @@ const COLUMN_KEYS = {
   ...INPUT_KEYS,
   on_non_finite: {
     ...INPUT_KEYS.on_non_finite,
-    default: '`reject`, or `accept` with `null_as_nan`',
+    default: '`reject`, or `accept` with `null_as_nan` or `on_missing: nan`',
   },
 } satisfies Record<string, Key<unknown>>;
 

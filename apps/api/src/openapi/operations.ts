@@ -1,4 +1,13 @@
 import type { ErrorCode } from '@app/core';
+import { FeatureQueryRequest, FeatureQueryResponse } from '../features/feature-query.dto';
+import {
+  ErasedEntity,
+  FeatureViewDescription,
+  FeatureViewList,
+  FeatureViewVersionDescription,
+  PushRowsRequest,
+  PushRowsResponse,
+} from '../features/feature-views.dto';
 import { ProbeResponse } from '../health/health.dto';
 import { EmbedRequest, EmbedResponse } from '../inference/embed.dto';
 import { RowsRequest, RowsResponse, TensorsRequest, TensorsResponse } from '../inference/model-predict.dto';
@@ -13,12 +22,14 @@ import {
 } from '../predictions/predictions.dto';
 import { ServerDescription } from './about.dto';
 import { EXAMPLES, type Example } from './examples';
+import { FEATURE_EXAMPLES } from './feature-examples';
 import { PREDICTION_EXAMPLES } from './prediction-examples';
 
 /** Groups of operations, in the order in which they are shown. */
 export const TAGS = {
   inference: 'Predictions.',
   predictions: 'What was asked and answered.',
+  features: 'What is stored of entities, for models to look up.',
   models: 'Which models there are, and what each takes and gives.',
   health: 'What an orchestrator asks.',
   about: 'The server itself.',
@@ -87,6 +98,14 @@ const PREDICTION = [
   'non_finite_output',
 ] as const satisfies readonly ErrorCode[];
 
+/** What looking up stored features can end in. */
+const FEATURES = [
+  'feature_missing',
+  'feature_stale',
+  'feature_cast',
+  'features_unavailable',
+] as const satisfies readonly ErrorCode[];
+
 const PROBE_ERRORS = [...ANY, 'not_ready'] as const satisfies readonly ErrorCode[];
 
 /** Every operation of the server by its id. Ids are final: generated clients name their methods after them. */
@@ -120,14 +139,15 @@ export const OPERATIONS = {
     summary: 'Run any model',
     description:
       'Any model, in plain JSON: `rows` of named fields, or whole `inputs` by name. What a model takes and gives is told by ' +
-      '`GET /v1/models/{model}/schema`. Numbers come back as they are: 64-bit integers beyond 2^53 - 1, NaN and ' +
-      'infinities travel as strings.',
+      '`GET /v1/models/{model}/schema`. Where it looks up stored features, a row has the keys of its entities, and a column ' +
+      'that is stored only if the model lets a request give it. Numbers come back as they are: 64-bit integers beyond ' +
+      '2^53 - 1, NaN and infinities travel as strings.',
     body: [RowsRequest, TensorsRequest],
     answers: 'The outputs, in the form of the request.',
     answer: [RowsResponse, TensorsResponse],
     isInference: true,
     examples: EXAMPLES.predictModel,
-    errors: [...ANY, ...BODY, ...PREDICTION, 'unsupported_option', 'context_length_exceeded'],
+    errors: [...ANY, ...BODY, ...PREDICTION, ...FEATURES, 'unsupported_option', 'context_length_exceeded'],
   },
   listPredictions: {
     tag: 'predictions',
@@ -168,6 +188,79 @@ export const OPERATIONS = {
     answer: [PredictionLogSummary],
     examples: PREDICTION_EXAMPLES.describePredictionLog,
     errors: [...ANY],
+  },
+  queryFeatures: {
+    tag: 'features',
+    summary: 'Look at stored features',
+    description:
+      'What is stored of entities now, or what a model would see of them: each value with what was found, where it comes ' +
+      'from and when it was true. Nothing is predicted or logged. A read that does not come in time gives no status, and ' +
+      'says so in `reason`.',
+    body: [FeatureQueryRequest],
+    answers: 'A row per row, in order.',
+    answer: [FeatureQueryResponse],
+    examples: FEATURE_EXAMPLES.queryFeatures,
+    errors: [
+      ...ANY,
+      ...BODY,
+      'invalid_input',
+      'feature_view_not_found',
+      'feature_view_version_not_found',
+      'model_not_found',
+      'model_version_not_found',
+      'model_load_failed',
+      'model_not_ready',
+      'model_unavailable',
+      'database_unavailable',
+    ],
+  },
+  listFeatureViews: {
+    tag: 'features',
+    summary: 'List the feature views',
+    description: 'Every view that is declared, with its versions, the models that pin them, and what is stored.',
+    answers: 'The views.',
+    answer: [FeatureViewList],
+    examples: FEATURE_EXAMPLES.listFeatureViews,
+    errors: [...ANY, 'database_unavailable'],
+  },
+  describeFeatureView: {
+    tag: 'features',
+    summary: 'Describe a feature view',
+    description: 'One view with its versions, the models that pin them, and what is stored.',
+    answers: 'The view.',
+    answer: [FeatureViewDescription],
+    examples: FEATURE_EXAMPLES.describeFeatureView,
+    errors: [...ANY, 'feature_view_not_found', 'database_unavailable'],
+  },
+  describeFeatureViewVersion: {
+    tag: 'features',
+    summary: 'Describe a version of a feature view',
+    description: 'The schema of one version: features with types, defaults and policies, and the models that pin it.',
+    answers: 'The version.',
+    answer: [FeatureViewVersionDescription],
+    examples: FEATURE_EXAMPLES.describeFeatureViewVersion,
+    errors: [...ANY, 'feature_view_not_found', 'feature_view_version_not_found', 'database_unavailable'],
+  },
+  pushFeatureRows: {
+    tag: 'features',
+    summary: 'Push rows into a feature view',
+    description:
+      'Writes rows in one transaction. A row replaces what is stored of its entity, unless that is newer; every row is kept ' +
+      'in the history.',
+    body: [PushRowsRequest],
+    answers: 'What became of the rows.',
+    answer: [PushRowsResponse],
+    examples: FEATURE_EXAMPLES.pushFeatureRows,
+    errors: [...ANY, ...BODY, 'invalid_input', 'feature_view_not_found', 'overloaded', 'database_unavailable'],
+  },
+  eraseFeatureEntity: {
+    tag: 'features',
+    summary: 'Erase what is stored of an entity',
+    description: 'Removes the row of one entity and its whole history. Only while the server listens on loopback.',
+    answers: 'It is gone.',
+    answer: [ErasedEntity],
+    examples: FEATURE_EXAMPLES.eraseFeatureEntity,
+    errors: [...ANY, 'invalid_input', 'feature_view_not_found', 'database_unavailable'],
   },
   listModels: {
     tag: 'models',
