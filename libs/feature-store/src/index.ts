@@ -34,6 +34,7 @@ export { FeatureReader } from './rows/feature-reader';
 export type { FeatureRead, ReadOptions, RowReference, StoredRow } from './rows/feature-reader';
 export { FeatureViews, readFeatureViews } from './views/feature-views';
 export type { ViewFault } from './views/feature-views';
+export { writeDuration } from './views/duration';
 export { readViewDocument } from './views/view-document';
 export { ENTITY_KEY_LIMIT_BYTES, entityKeyOf, parseEntityKey } from './views/entity-key';
 export { FUTURE_LIMIT_US, FeatureViewStore, PUSH_ROW_LIMIT } from './rows/feature-view-store';

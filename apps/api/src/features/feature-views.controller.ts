@@ -1,0 +1,105 @@
+import { FeatureViewStore, FeatureViews, type PushResult, parseEntityKey } from '@app/feature-store';
+import { ModelRegistry } from '@app/model-registry';
+import { Body, Controller, Delete, Get, HttpCode, Param, Post, UseGuards } from '@nestjs/common';
+import { ApiParam } from '@nestjs/swagger';
+import { TakesLargeBody } from '../http/body.guard';
+import { LoopbackOnlyGuard } from '../http/loopback-only.guard';
+import { Operation } from '../openapi/operation';
+import { describeVersion, describeView, pinsOf } from './describe-feature-view';
+import {
+  ErasedEntity,
+  FeatureViewDescription,
+  FeatureViewList,
+  FeatureViewVersionDescription,
+  PushRowsRequest,
+  PushRowsResponse,
+} from './feature-views.dto';
+
+const View = (): MethodDecorator =>
+  ApiParam({ name: 'view', description: 'The feature view.', example: 'applicant_profile' });
+
+const Version = (): MethodDecorator =>
+  ApiParam({ name: 'version', description: 'The number of the version.', schema: { type: 'string' }, example: '1' });
+
+const EntityKey = (): MethodDecorator =>
+  ApiParam({
+    name: 'key',
+    description: 'The join key; of several the JSON array of their values, in the order of their names.',
+    example: 'a-1001',
+  });
+
+/** Feature views, and the rows that are stored of them. */
+@Controller('v1/feature-views')
+export class FeatureViewsController {
+  constructor(
+    private readonly views: FeatureViews,
+    private readonly store: FeatureViewStore,
+    private readonly registry: ModelRegistry,
+  ) {}
+
+  /** Every view, in order of its name. */
+  @Get()
+  @Operation('listFeatureViews')
+  async list(): Promise<FeatureViewList> {
+    const statistics = await this.store.statistics();
+    const pins = pinsOf(this.registry.list());
+    const names = [...new Set(this.views.all().map(({ name }) => name))];
+    return {
+      object: 'list',
+      data: names.flatMap((name) => describeView(this.views.versionsOf(name), pins, statistics)),
+    };
+  }
+
+  /** One view with its versions. */
+  @Get(':view')
+  @View()
+  @Operation('describeFeatureView')
+  async describe(@Param('view') name: string): Promise<FeatureViewDescription> {
+    this.views.known(name);
+    const [described] = describeView(
+      this.views.versionsOf(name),
+      pinsOf(this.registry.list()),
+      await this.store.statistics(),
+    );
+    return described as FeatureViewDescription;
+  }
+
+  /** One version of a view with its schema. */
+  @Get(':view/versions/:version')
+  @View()
+  @Version()
+  @Operation('describeFeatureViewVersion')
+  async describeVersion(
+    @Param('view') name: string,
+    @Param('version') version: string,
+  ): Promise<FeatureViewVersionDescription> {
+    const view = this.views.resolve(`${this.views.known(name).name}@${version}`);
+    return describeVersion(view, pinsOf(this.registry.list()), await this.store.statistics());
+  }
+
+  /** Writes rows, each in the place of what is stored of its entity. */
+  @Post(':view/rows')
+  @HttpCode(200)
+  @View()
+  @TakesLargeBody()
+  @Operation('pushFeatureRows')
+  async push(@Param('view') view: string, @Body() body: PushRowsRequest): Promise<PushRowsResponse> {
+    const { rows, mode, push_id: pushId } = body;
+    return toResponse(await this.store.push(view, { rows, mode, ...(pushId !== undefined && { pushId }) }));
+  }
+
+  /** Erases what is stored of an entity, with its history. */
+  @Delete(':view/entities/:key')
+  @View()
+  @EntityKey()
+  @UseGuards(LoopbackOnlyGuard)
+  @Operation('eraseFeatureEntity')
+  async erase(@Param('view') view: string, @Param('key') key: string): Promise<ErasedEntity> {
+    const { online, history } = await this.store.erase(view, parseEntityKey(this.views.known(view), key));
+    return { online, history };
+  }
+}
+
+function toResponse({ pushId, written, skippedOlder, rejected }: PushResult): PushRowsResponse {
+  return { push_id: pushId, written, skipped_older: skippedOlder, rejected };
+}
