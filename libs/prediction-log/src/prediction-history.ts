@@ -87,7 +87,6 @@ const LIST = `
 
 const ERASE = 'delete from prediction_log where created_at = $1 and id = $2';
 const ERASE_REJECTS = 'delete from prediction_log_reject where id = $1';
-const ERASE_ENTITY = 'delete from prediction_log where $1 = any(entity_keys)';
 
 const FIRST = '0001-01-01T00:00:00Z';
 const LAST = '9999-12-31T23:59:59Z';
@@ -159,12 +158,6 @@ export class PredictionHistory {
     const { rowCount } = await this.pool.query(ERASE, [createdAtOf(id), id]);
     const { rowCount: rejects } = await this.pool.query(ERASE_REJECTS, [id]);
     return rowCount + rejects;
-  }
-
-  /** Removes every row that was made with a key of an entity, as it stands in the rows. Reads all partitions. */
-  async eraseEntity(key: string): Promise<number> {
-    const { rowCount } = await this.pool.query(ERASE_ENTITY, [key]);
-    return rowCount;
   }
 }
 
