@@ -37,7 +37,7 @@ async function open(options: DoorOptions = {}): Promise<void> {
     settings: { DATABASE_URL: here.url, ...settings },
     ...others,
   });
-  await door.server.app.get(Database).whenUp();
+  if (settings?.['DATABASE_URL'] === undefined) await door.server.app.get(Database).whenUp();
 }
 
 const ECHO = '/v1/models/echo/predict';
@@ -166,7 +166,6 @@ describe('the predictions of the doors', () => {
   });
 
   it('keep nothing plain of a hidden field, and nothing at all of a model that says so', async () => {
-    const columns = 'tabular: { columns: [{ name: x, default: 0 }] }\n';
     const log = 'log: { fields: { x: hash } }\n';
     const model = tiny.identity('FP32');
     await open({
@@ -176,7 +175,6 @@ describe('the predictions of the doors', () => {
         half: { ...model, manifest: 'task: tensors\nlog: { sampling_rate: 0 }\n' },
       },
     });
-    expect(columns).toContain('x');
     const hashed = await logged(await door.post('/v1/models/hashes/predict', rows(4711)));
     expect(JSON.stringify(hashed.instances[0]?.inputs)).toMatch(/^\{"x":"hmac-sha256:[0-9a-f]{64}"\}$/);
     const silent = await logged(await door.post('/v1/models/silent/predict', rows(4711)));
@@ -204,7 +202,6 @@ describe('settings of the prediction log are obeyed:', () => {
   it('LOG_PREDICTION_QUEUE_ROWS, of which the last tenth is for failures', async () => {
     await open({
       settings: { LOG_PREDICTION_QUEUE_ROWS: '10', DATABASE_URL: 'postgres://127.0.0.1:1/none' },
-      waits: false,
     });
     for (let each = 0; each < 12; each += 1) await door.post(ECHO, rows(each));
     await door.post(ECHO, { rows: [{ x: ['a'] }] });
