@@ -133,6 +133,16 @@ retention: { online: 6d, history: 36501d }
     expect(says(views)).toEqual([expect.stringContaining('a.yaml: cannot be read')]);
   });
 
+  it('reads no file that is too large, and no more documents than a folder may have', async () => {
+    const many = Array.from({ length: 1001 }, (_, at) => USERS.replace('user_stats', `v${at}`)).join('---');
+    const views = await folder({ 'a.yaml': many, 'b.yaml': `# ${'x'.repeat(1024 * 1024)}` });
+    expect(views.all()).toHaveLength(1000);
+    expect(says(views)).toEqual([
+      'a.yaml#1001: the folder declares more than 1000 views',
+      'b.yaml: cannot be read: is larger than 1048576 bytes',
+    ]);
+  });
+
   it('keeps a feature’s type and a view’s join keys over all versions, in whichever order they are found', async () => {
     const views = await folder({
       'a.yaml': USERS.replace('version: 3', 'version: 5').replace('INT32', 'INT64'),
