@@ -111,10 +111,12 @@ function pathOf(path: string): string {
   return path.split(/[?#]/)[0] ?? path;
 }
 
-/** Headers that come with some errors of a status only. */
+/** Headers that come with some answers of a status only. */
 function isAlways(name: string, body: unknown): boolean {
   const { error } = (body ?? {}) as { readonly error?: { readonly code: string; readonly retryable: boolean } };
   if (name === 'Retry-After' || name === 'retry-after-ms') return error?.retryable === true;
+  // With defaults that stand in for stored features.
+  if (name === 'X-Features-Degraded') return false;
   return name !== 'Accept-Encoding' || error?.code === 'unsupported_encoding';
 }
 

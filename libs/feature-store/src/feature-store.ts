@@ -89,7 +89,7 @@ export abstract class FeatureStore {
 
   /**
    * A row out per row in, in order. A model without bindings gets the same array back, without I/O or a copy.
-   * Throws invalid_input, feature_missing, feature_stale, features_unavailable, feature_cast.
+   * Throws invalid_input, feature_missing, feature_stale, features_unavailable, feature_cast, client_closed.
    */
   abstract enrich(version: ModelVersion, rows: readonly JsonRecord[], context: CallContext): Promise<Enriched>;
 

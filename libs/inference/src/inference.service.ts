@@ -46,7 +46,8 @@ export class InferenceService {
    * Answers one call, waiting for the model to load and for its turn, at most until the call's deadline.
    * Throws model_not_found, model_version_not_found, task_mismatch, invalid_request, invalid_input, unsupported_option,
    * context_length_exceeded, model_not_ready, model_unavailable, model_capacity, overloaded, deadline_exceeded,
-   * client_closed, executor_crashed, inference_failed, non_finite_output, shutting_down.
+   * client_closed, executor_crashed, inference_failed, non_finite_output, shutting_down; feature_missing, feature_stale,
+   * feature_cast, features_unavailable where the model looks up stored features.
    */
   async predict(call: PredictCall): Promise<Prediction> {
     const trail = new PredictionTrail(call, this.clock);

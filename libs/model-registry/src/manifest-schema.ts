@@ -153,7 +153,7 @@ export const MANIFEST_KEYS = {
     read: integer(1, 10_000_000),
     takes: '1 to 10000000',
     default: '16384',
-    says: 'Most tokens that run together, as estimated: rows times the longest. Text models only.',
+    says: 'Most tokens that run together: rows times the longest. A text that alone has more is cut to them as to `text.max_tokens`, or refused with `context_length_exceeded` where it may not be cut. Text models only.',
   },
   'batching.delay_ms': {
     read: integer(0, 1000),

@@ -31,6 +31,7 @@ const faultOf = (settings: ColumnToMake, entities: Readonly<Record<string, strin
   faultsOf(aBoundVersion({ x: settings }, entities));
 
 const AGE = 'feature:people@1:age';
+const INCOME = 'feature:people@1:income';
 
 describe(compileBindings.name, () => {
   it('finds nothing to compile in a manifest that binds nothing', () => {
@@ -196,6 +197,19 @@ describe(compileBindings.name, () => {
         },
       },
     });
+  });
+});
+
+describe('a version of a view that is pinned', () => {
+  const version = aBoundVersion({ x: { takes: 'INT64', from: AGE }, y: { takes: 'FP64', from: INCOME } }, PERSON);
+
+  it('means the same after a new version came, and however its features are ordered', () => {
+    const alone = compileBindings(version, featureViews({ ...people, version: 1 }));
+    const features = people.features.filter(({ name }) => name !== 'country').reverse();
+    const newer = { ...people, version: 2, max_age: '1h', features };
+    expect(compileBindings(version, featureViews({ ...people, version: 1 }, newer))).toEqual(alone);
+    const reversed = { ...people, version: 1, features: [...people.features].reverse() };
+    expect(compileBindings(version, featureViews(reversed))).toEqual(alone);
   });
 });
 
