@@ -18,8 +18,6 @@ export const TakesLargeBody = (): MethodDecorator => SetMetadata(BODY_CLASS, 'in
  */
 @Injectable()
 export class BodyGuard implements CanActivate {
-  private readonly classes = new Map<unknown, BodyClass>();
-
   constructor(
     private readonly reflector: Reflector,
     private readonly policy: HttpPolicy,
@@ -37,20 +35,11 @@ export class BodyGuard implements CanActivate {
   }
 
   private async read(request: DoorRequest, context: ExecutionContext): Promise<void> {
-    const limitBytes = this.policy.bodyLimitBytes[this.classOf(context.getHandler())];
-    const limits = { limitBytes, timeoutMs: this.policy.bodyTimeoutMs };
+    const bodyClass = this.reflector.get<BodyClass | undefined>(BODY_CLASS, context.getHandler()) ?? 'small';
+    const limits = { limitBytes: this.policy.bodyLimitBytes[bodyClass], timeoutMs: this.policy.bodyTimeoutMs };
     const bytes = await readJsonBytes(request, limits, this.clock);
     callOf(request).bodyRead(bytes.byteLength);
     request.body = parseJsonBody(bytes);
-  }
-
-  /** A look into the metadata takes some microseconds, and a route's never change. */
-  private classOf(handler: ReturnType<ExecutionContext['getHandler']>): BodyClass {
-    const known = this.classes.get(handler);
-    if (known) return known;
-    const bodyClass = this.reflector.get<BodyClass | undefined>(BODY_CLASS, handler) ?? 'small';
-    this.classes.set(handler, bodyClass);
-    return bodyClass;
   }
 }
 

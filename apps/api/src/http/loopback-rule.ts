@@ -12,15 +12,12 @@ const FORWARDING_HEADERS = ['forwarded', 'x-forwarded-for', 'x-forwarded-host', 
  */
 @Injectable()
 export class LoopbackRule {
-  /** Nearly all requests name the same host. */
-  private lastAllowed: string | undefined;
-
   constructor(private readonly policy: HttpPolicy) {}
 
   /** An Express middleware. Throws invalid_request. */
   readonly handle = ({ headers }: Request, _response: Response, next: NextFunction): void => {
     if (!this.policy.loopbackOnly) return next();
-    if (!this.isAllowed(headers.host ?? '')) {
+    if (!isLoopback(hostName(headers.host ?? ''))) {
       throw refusal(
         'Host',
         'This server listens on loopback and answers only to localhost. Set HTTP_HOST to serve other names.',
@@ -34,13 +31,6 @@ export class LoopbackRule {
     }
     next();
   };
-
-  private isAllowed(host: string): boolean {
-    if (host === this.lastAllowed) return true;
-    const isAllowed = isLoopback(hostName(host));
-    if (isAllowed) this.lastAllowed = host;
-    return isAllowed;
-  }
 }
 
 function hostName(host: string): string {
