@@ -13,8 +13,7 @@ const TAG = { inline: 0, hashed: 1, number: 2, text: 3, true: 4, false: 5 } as c
  * again: a key allocates nothing but its text.
  */
 export class PartWriter {
-  private buffer = Buffer.allocUnsafeSlow(FIRST_BYTES);
-  private numbers = new DataView(this.buffer.buffer);
+  private buffer = Buffer.allocUnsafe(FIRST_BYTES);
   private at = 0;
   private kept = 0;
 
@@ -42,8 +41,7 @@ export class PartWriter {
   /** A whole number from 0 to 2^32 - 1. */
   count(value: number): void {
     this.reserve(LENGTH_BYTES);
-    this.numbers.setUint32(this.at, value, true);
-    this.at += LENGTH_BYTES;
+    this.at = this.buffer.writeUInt32LE(value, this.at);
   }
 
   /** A name: short, as UTF-8. */
@@ -51,7 +49,7 @@ export class PartWriter {
     this.reserve(LENGTH_BYTES + 3 * value.length);
     const from = this.at + LENGTH_BYTES;
     const length = this.ascii(value, from) ? value.length : this.buffer.write(value, from, 'utf8');
-    this.numbers.setUint32(this.at, length, true);
+    this.buffer.writeUInt32LE(length, this.at);
     this.at = from + length;
   }
 
@@ -64,8 +62,7 @@ export class PartWriter {
     }
     this.tag(TAG.number);
     this.reserve(8);
-    this.numbers.setFloat64(this.at, value, true);
-    this.at += 8;
+    this.at = this.buffer.writeDoubleLE(value, this.at);
   }
 
   /** The bytes of a tensor. */
@@ -102,9 +99,8 @@ export class PartWriter {
 
   private reserve(bytes: number): void {
     if (this.at + bytes <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafeSlow(2 * (this.at + bytes));
+    const larger = Buffer.allocUnsafe(2 * (this.at + bytes));
     larger.set(this.written);
     this.buffer = larger;
-    this.numbers = new DataView(larger.buffer);
   }
 }
