@@ -99,7 +99,7 @@ describe('batches through the scheduler, on real executors', () => {
     const answers = inputs.map((trips) => submit(scheduler, slow, callOf({ trips: integer(trips) })));
     const outcomes = Promise.allSettled(answers);
     await first;
-    const load = (): VersionStatistics => scheduler.statistics(slow)!;
+    const load = (): VersionStatistics => scheduler.statistics(slow);
     await eventually(() => load().rows === 1 && load().queuedRows === 0 && pool.slotsIn('busy').length === 1);
     signalBusy(pool, 'SIGSEGV');
     // Each runs by itself now: the three before the poison are answered, and then the poison runs, without an end.
@@ -203,7 +203,7 @@ describe('batched answers equal single ones', () => {
         { numRuns: 25 },
       );
       const rowsOf = (version: ModelVersion): number[] =>
-        Object.keys(scheduler.statistics(version)!.batchesByRows).map(Number);
+        Object.keys(scheduler.statistics(version).batchesByRows).map(Number);
       expect(Math.max(...rowsOf(batched))).toBeGreaterThan(1);
       expect(rowsOf(singly)).toEqual([1]);
     },
@@ -242,6 +242,6 @@ describe('batched answers equal single ones', () => {
         TOLERANCE,
       );
     });
-    expect(scheduler.statistics(minilm)!.batches).toBeLessThan(goldens.length);
+    expect(scheduler.statistics(minilm).batches).toBeLessThan(goldens.length);
   }, 120_000);
 });
