@@ -1,4 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually } from '@app/testing';
 
 /** The process ids of the children of a process that have `word` in their command line, from /proc. */
 export function childrenOf(parentPid: number, word: string): readonly number[] {
@@ -11,6 +13,30 @@ export function childrenOf(parentPid: number, word: string): readonly number[] {
 /** Whether the process exists and is no zombie. */
 export function isAlive(pid: number): boolean {
   return !['', 'Z', 'X'].includes(statOf(pid)[0] ?? '');
+}
+
+/** The process id of the PostgreSQL of a data folder; undefined when none runs. */
+export function postmasterOf(dataDirectory: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(join(dataDirectory, 'postgres/cluster/postmaster.pid'), 'utf8'), 10);
+    return isAlive(pid) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A PostgreSQL and all of its processes. */
+export function postgresProcesses(postmaster: number): readonly number[] {
+  return [postmaster, ...childrenOf(postmaster, '')];
+}
+
+/** Ends the PostgreSQL of a data folder, whatever state it is in. */
+export async function killPostmaster(dataDirectory: string): Promise<void> {
+  const pid = postmasterOf(dataDirectory);
+  if (pid === undefined) return;
+  for (const each of postgresProcesses(pid)) process.kill(each, 'SIGCONT');
+  process.kill(pid, 'SIGQUIT');
+  await eventually(() => !isAlive(pid));
 }
 
 function parentOf(pid: number): number {

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { opened, temporaryDirectory } from '@app/testing';
-import { childrenOf } from './processes';
+import { childrenOf, killPostmaster, postmasterOf } from './processes';
 
 const ROOT = join(__dirname, '../..');
 /** The compiled entry, as `npm start` runs it. `npm test` builds it first. */
@@ -36,7 +36,10 @@ export class ServerProcess implements AsyncDisposable {
   private stderr = '';
   private readonly closed = opened('server process');
 
-  private constructor(private readonly child: ChildProcess) {
+  private constructor(
+    private readonly child: ChildProcess,
+    private readonly dataDirectory: string,
+  ) {
     child.stdout?.on('data', (chunk) => (this.stdout += String(chunk)));
     child.stderr?.on('data', (chunk) => (this.stderr += String(chunk)));
     this.exited = once(child, 'close').then(([code, signal]) => {
@@ -71,9 +74,8 @@ export class ServerProcess implements AsyncDisposable {
     const folder = await temporaryDirectory();
     const defaults = { HTTP_PORT: '0', MODEL_DIR: folder, DATA_DIR: join(folder, '.data') };
     const env = { PATH: process.env['PATH'], ...defaults, ...settings };
-    return new ServerProcess(
-      spawn(program, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
-    );
+    const child = spawn(program, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    return new ServerProcess(child, env.DATA_DIR);
   }
 
   /** Every complete line of stdout so far; all of them must be JSON. */
@@ -135,6 +137,11 @@ export class ServerProcess implements AsyncDisposable {
     return String((await this.logged('ready'))['address']);
   }
 
+  /** The process id of its own PostgreSQL; undefined when none runs. */
+  get postmaster(): number | undefined {
+    return postmasterOf(this.dataDirectory);
+  }
+
   /** Signals the server alone. */
   signal(name: NodeJS.Signals): void {
     this.child.kill(name);
@@ -148,5 +155,7 @@ export class ServerProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null) this.signalGroup('SIGKILL');
     await this.exited;
+    // It outlives a server that is killed.
+    await killPostmaster(this.dataDirectory);
   }
 }
