@@ -1,6 +1,7 @@
 import { type ErrorCode, type JsonRecord, SystemClock, encodeTimestamp } from '@app/core';
 import { FeatureReader, FeatureStore, FeatureViews } from '@app/feature-store';
 import { Executor, InferenceService } from '@app/inference';
+import { PredictionHistory } from '@app/prediction-log';
 import { ModelRegistry } from '@app/model-registry';
 import {
   FakeExecutor,
@@ -51,6 +52,11 @@ class BrokenFeatureStore extends FeatureStore {
     throw new TypeError('/secret/path is undefined');
   }
 }
+
+/** A log that remembers nothing. */
+const emptyLog: DoorOptions = {
+  override: (module) => module.overrideProvider(PredictionHistory).useValue({ find: () => Promise.resolve([]) }),
+};
 
 const broken: DoorOptions = {
   override: (module) => module.overrideProvider(FeatureStore).useClass(BrokenFeatureStore),
@@ -166,7 +172,7 @@ const REACHED = {
     reader.timeOut();
     return predictStored(door);
   },
-  prediction_not_found: failing('prediction_not_found'),
+  prediction_not_found: ({ door }) => door.send('/v1/predictions/unknown'),
   deadline_exceeded: async ({ door, executor }) => {
     executor.hang();
     const answer = await predict(door, undefined, { 'X-Request-Timeout-Ms': '50' });
@@ -216,6 +222,7 @@ const SETTINGS: Partial<Record<ErrorCode, DoorOptions>> = {
     waits: false,
   },
   internal: broken,
+  prediction_not_found: emptyLog,
 };
 
 type Scenario = (stage: Stage) => Promise<Answer>;

@@ -48,7 +48,7 @@ export class OwnPostgres implements AsyncDisposable {
     await database.whenUp();
     const { rows } = await database.main.query<Record<string, T>>(sql);
     await database.close();
-    return Object.values(rows[0] ?? {})[0] as T;
+    return Object.values(rows[0] ?? {})[0];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

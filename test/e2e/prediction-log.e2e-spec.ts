@@ -52,7 +52,7 @@ describe('the prediction log of the server', () => {
     const lost = sumOf(closed.flatMap(({ dropped }) => Object.values(dropped)));
     const inTable = async <T>(sql: string): Promise<T> => {
       const { rows } = await here.database.main.query<Record<string, T>>(sql);
-      return Object.values(rows[0] ?? {})[0] as T;
+      return Object.values(rows[0] ?? {})[0];
     };
     const answers = server.lines.filter(
       ({ event, route, status }) => event === 'request_completed' && route === '/predict' && status === 200,

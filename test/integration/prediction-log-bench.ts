@@ -40,7 +40,7 @@ export class LogBench implements AsyncDisposable {
   /** What one value of a query is. */
   async value<T>(sql: string, ...params: readonly unknown[]): Promise<T> {
     const { rows } = await this.here.database.main.query<Record<string, T>>(sql, params);
-    return Object.values(rows[0] ?? {})[0] as T;
+    return Object.values(rows[0] ?? {})[0];
   }
 
   countRows(): Promise<number> {

@@ -133,7 +133,7 @@ describe('the prediction log', () => {
 
   it('sets one bad row of 500 aside, and writes the other 499 once', async () => {
     const rows = await encoded(500);
-    const bad = rows[123]!;
+    const bad = rows[123];
     rows[123] = {
       ...bad,
       values: bad.values.map((value) => (value === '{"text":"hello"}' ? '{"text":"\\u0000"}' : value)),
@@ -250,7 +250,7 @@ describe('the prediction log', () => {
     await eventually(async () => (await bench.countRows()) === 1 && store.rows.length === 1);
     expect(JSON.stringify(store.rows)).not.toMatch(/canary-|4711(?!-)/);
     await bench.store.insert([
-      { ...store.rows[0]!, values: store.rows[0]!.values.map((each, at) => (at === 5 ? null : each)) },
+      { ...store.rows[0], values: store.rows[0].values.map((each, at) => (at === 5 ? null : each)) },
     ]);
     const everything = await bench.value<string>(`select json_build_object(
       'log', (select json_agg(l) from prediction_log l),

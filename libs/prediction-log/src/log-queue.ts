@@ -19,7 +19,7 @@ interface Queued {
  * lost. Rows that are being written stay in it, and count, until they are settled.
  */
 export class LogQueue {
-  private queued: Queued[] = [];
+  private readonly queued: Queued[] = [];
   private heldBytes = 0;
 
   constructor(private readonly limits: LogQueueLimits) {}

@@ -37,7 +37,7 @@ export class PostgresLogStore implements LogStore {
     } catch (fault) {
       const state = sqlStateOf(fault);
       if (!POISON.test(state)) throw fault;
-      return rows.length === 1 ? this.reject(rows[0]!, state) : this.insertHalves(rows);
+      return rows.length === 1 ? this.reject(rows[0], state) : this.insertHalves(rows);
     }
   }
 

@@ -39,7 +39,7 @@ export class LoggedCall {
   @IsString()
   readonly id!: string;
 
-  @JSONSchema({ description: 'When the call began, RFC 3339 in UTC.', format: 'date-time' })
+  @JSONSchema({ description: 'When the call began, RFC 3339 in UTC.' })
   @IsString()
   readonly created_at!: string;
 
