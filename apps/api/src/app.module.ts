@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import type { Config } from '@app/config';
 import { DatabaseModule } from '@app/database';
-import { FeatureStoreModule } from '@app/feature-store';
+import { FeatureStoreModule, type FeatureStoreOptions } from '@app/feature-store';
 import { HealthModule } from '@app/health';
 import { InferenceModule, type InferenceOptions, cpuQuota, memoryLimitBytes } from '@app/inference';
 import { ModelRegistryModule } from '@app/model-registry';
@@ -32,7 +32,7 @@ const MODELS_SHARE = 0.6;
 export class AppModule {
   /** `proc` is the number of this process in its log lines and statistics. */
   static forRoot(config: Config, proc = 1): DynamicModule {
-    const { feature, log, model, shutdown } = config;
+    const { log, model, shutdown } = config;
     return {
       module: AppModule,
       imports: [
@@ -41,7 +41,7 @@ export class AppModule {
         DatabaseModule.forRoot({ server: databaseServer(config) }),
         HttpModule.forRoot(new HttpPolicy(config)),
         ModelRegistryModule.forRoot({ directory: model.dir, pollIntervalMs: model.pollIntervalMs }),
-        FeatureStoreModule.forRoot({ directory: resolve(feature.dir), readTimeoutMs: feature.readTimeoutMs }),
+        FeatureStoreModule.forRoot(featureStoreOptions(config)),
         InferenceModule.forRoot(inferenceOptions(config)),
         PredictionLogModule.forRoot(predictionLogOptions(config)),
         HealthModule.forRoot({
@@ -69,6 +69,13 @@ export class AppModule {
 /** A process's part of what is the machine's. */
 function share(whole: number, { http }: Pick<Config, 'http'>): number {
   return Math.max(1, Math.floor(whole / Math.max(1, http.processes)));
+}
+
+/** The rows that come with a model of the default install, where that is served. */
+function featureStoreOptions({ feature, model }: Config): FeatureStoreOptions {
+  const firstRows = { view: 'applicant_profile', file: join(model.dir, 'credit-risk', 'applicants.csv') };
+  const directory = resolve(feature.dir);
+  return { directory, readTimeoutMs: feature.readTimeoutMs, ...(feature.firstRows && { firstRows }) };
 }
 
 function predictionLogOptions(config: Config): PredictionLogOptions {

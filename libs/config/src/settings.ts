@@ -172,6 +172,10 @@ export const SETTINGS = {
     unit: 'ms',
     says: 'How long a request waits for stored features, where its own deadline leaves it that long.',
   }),
+  FEATURE_FIRST_ROWS: flag({
+    default: true,
+    says: 'Whether a store that was never written to is filled with the rows that come with the model credit-risk, where that is served.',
+  }),
   EXECUTOR_COUNT: optionalInt({
     min: 1,
     max: 256,

@@ -6,6 +6,7 @@ import { BoundFeatureStore } from './bound-feature-store';
 import { FeatureQuery } from './feature-query';
 import { FeatureStore } from './feature-store';
 import { FeatureHousekeeping } from './postgres/feature-housekeeping';
+import { FirstRows, type FirstRowsSource } from './postgres/first-rows';
 import { PostgresFeatureReader } from './postgres/postgres-feature-reader';
 import { PostgresFeatureViewStore } from './postgres/postgres-feature-view-store';
 import { ViewApplication } from './postgres/view-application';
@@ -19,6 +20,8 @@ export interface FeatureStoreOptions {
   readonly directory: string;
   /** The longest read, in milliseconds; a request that has less time waits less. */
   readonly readTimeoutMs: number;
+  /** What a store that was never written to is filled with; absent: nothing. */
+  readonly firstRows?: FirstRowsSource;
 }
 
 /**
@@ -33,6 +36,7 @@ export class FeatureStoreModule implements OnModuleInit {
     private readonly views: FeatureViews,
     private readonly application: ViewApplication,
     private readonly housekeeping: FeatureHousekeeping,
+    private readonly firstRows: FirstRows,
     private readonly database: Database,
     private readonly drain: Drain,
   ) {}
@@ -72,7 +76,9 @@ export class FeatureStoreModule implements OnModuleInit {
     }
     this.drain.register('flush', 'feature-views', () => this.application.close());
     this.drain.register('flush', 'feature-housekeeping', () => this.housekeeping.close());
+    this.drain.register('flush', 'first-feature-rows', () => this.firstRows.close());
     this.application.start();
+    this.firstRows.start();
     void this.database.whenUp().then(() => this.housekeeping.start());
   }
 }
@@ -80,7 +86,7 @@ export class FeatureStoreModule implements OnModuleInit {
 type QueryParts = [FeatureViews, FeatureReader, FeatureStore, Database, Clock];
 
 /** What is stored in PostgreSQL, and what looks after it. */
-function rowProviders({ readTimeoutMs }: FeatureStoreOptions): Provider[] {
+function rowProviders({ readTimeoutMs, firstRows }: FeatureStoreOptions): Provider[] {
   const inject = [Database, FeatureViews, Clock];
   return [
     {
@@ -97,9 +103,15 @@ function rowProviders({ readTimeoutMs }: FeatureStoreOptions): Provider[] {
     },
     {
       provide: ViewApplication,
-      inject: [Database, FeatureViewStore, Clock],
-      useFactory: (database: Database, store: FeatureViewStore, clock: Clock) =>
-        new ViewApplication({ database, store, clock, log }),
+      inject: [Database, FeatureViewStore, FeatureViews, Clock],
+      useFactory: (database: Database, store: FeatureViewStore, views: FeatureViews, clock: Clock) =>
+        new ViewApplication({ database, store, views, clock, log }),
+    },
+    {
+      provide: FirstRows,
+      inject: [Database, FeatureViewStore, FeatureViews],
+      useFactory: (database: Database, store: FeatureViewStore, views: FeatureViews) =>
+        new FirstRows({ source: firstRows, database, store, views, log }),
     },
     {
       provide: FeatureHousekeeping,

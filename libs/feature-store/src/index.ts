@@ -44,6 +44,11 @@ export type { FeaturePlan, PlannedChange, RecordedVersion } from './rows/feature
 export { preparePush } from './rows/prepare-push';
 export type { PreparedPush, PreparedRow } from './rows/prepare-push';
 export { decodeRow } from './rows/stored-row';
+export { CsvFault, readCsv } from './csv/read-csv';
+export type { CsvLine, CsvTarget } from './csv/read-csv';
+export { pushCsv } from './csv/push-csv';
+export type { CsvProgress, CsvPush } from './csv/push-csv';
+export type { FirstRowsSource } from './postgres/first-rows';
 export { PostgresFeatureReader } from './postgres/postgres-feature-reader';
 export { PostgresFeatureViewStore } from './postgres/postgres-feature-view-store';
 export { FeatureHousekeeping } from './postgres/feature-housekeeping';
