@@ -1,5 +1,6 @@
 import { Clock, Drain } from '@app/core';
 import { Database } from '@app/database';
+import { ViewApplication } from '@app/feature-store';
 import { Executor, ResultCache } from '@app/inference';
 import { ModelRegistry } from '@app/model-registry';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -12,7 +13,10 @@ import { Readiness, type ReadinessOptions } from './readiness';
 /** What the health of a server is judged and ended by. */
 export type HealthOptions = ReadinessOptions & DrainOptions;
 
-/** Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry`, `Executor`, `ResultCache` and `Database` from global modules. */
+/**
+ * Probes and the drain. Needs `Clock`, `Drain`, `ModelRegistry`, `Executor`, `ResultCache`, `Database` and `ViewApplication`
+ * from global modules.
+ */
 @Module({})
 export class HealthModule {
   static forRoot(options: HealthOptions): DynamicModule {
@@ -25,14 +29,15 @@ export class HealthModule {
         HttpConnections,
         {
           provide: Readiness,
-          inject: [ModelRegistry, Executor, ResultCache, Database, Clock],
+          inject: [ModelRegistry, Executor, ResultCache, Database, ViewApplication, Clock],
           useFactory: (
             registry: ModelRegistry,
             executor: Executor,
             results: ResultCache,
             database: Database,
+            features: ViewApplication,
             clock: Clock,
-          ) => new Readiness({ registry, executor, results, database, clock, options }),
+          ) => new Readiness({ registry, executor, results, database, features, clock, options }),
         },
         {
           provide: DrainService,

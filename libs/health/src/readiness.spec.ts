@@ -16,13 +16,22 @@ interface Changes {
   readonly redis?: boolean;
   /** Default: there is none. */
   readonly database?: DatabaseStatus;
+  /** Why feature views are refused; default: they are not. */
+  readonly refusal?: string;
 }
 
-function build({ executor = poolOf('idle', 'busy'), allowEmpty = false, redis, database = 'off' }: Changes = {}) {
+function build({
+  executor = poolOf('idle', 'busy'),
+  allowEmpty = false,
+  redis,
+  database = 'off',
+  refusal = '',
+}: Changes = {}) {
   const clock = new ManualClock();
   const registry = new FakeModelRegistry(clock);
   const results = { sharesResults: () => redis };
-  const parts = { registry, executor, results, clock, database: { status: () => database } };
+  const features = { refusal: () => refusal };
+  const parts = { registry, executor, results, clock, features, database: { status: () => database } };
   return { clock, registry, readiness: new Readiness({ ...parts, options: { allowEmpty } }) };
 }
 
@@ -43,6 +52,15 @@ describe(Readiness.name, () => {
     expect(state(true).state()).toBe('ready');
     expect(state(false).redisHealth()).toMatchObject({ status: 'degraded' });
     expect(state(false).state()).toBe('degraded');
+  });
+
+  it('is degraded, and says why, while feature views are refused', () => {
+    const { readiness } = build({ allowEmpty: true, refusal: 'users@1 was applied with other content' });
+    expect(readiness.report()).toMatchObject({
+      status: 'degraded',
+      components: { features: { status: 'degraded', reason: 'users@1 was applied with other content' } },
+    });
+    expect(build({ allowEmpty: true }).readiness.report().components).not.toHaveProperty('features');
   });
 
   it.each([

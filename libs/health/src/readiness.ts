@@ -1,5 +1,6 @@
 import type { Clock } from '@app/core';
 import type { Database } from '@app/database';
+import type { ViewApplication } from '@app/feature-store';
 import type { Executor, ResultCache } from '@app/inference';
 import { type ModelRegistry, type ModelStatus, type VersionState, shownVersion } from '@app/model-registry';
 
@@ -12,7 +13,7 @@ export const SERVER_STATES = [
   'starting',
   /** Everything that is served works. */
   'ready',
-  /** Traffic is served, but some version failed, some executor is dead, or PostgreSQL or Redis is away. /ready answers 200. */
+  /** Traffic is served, but some version failed, some executor is dead, feature views are refused, or PostgreSQL or Redis is away. /ready answers 200. */
   'degraded',
   /** A stop was asked for: no new traffic, please. /ready answers 503; ends with the process. */
   'draining',
@@ -48,6 +49,8 @@ export interface HealthReport {
     readonly executors: ComponentHealth;
     /** Not where DATABASE_URL says `none`. */
     readonly database?: ComponentHealth;
+    /** Only where feature views are refused. */
+    readonly features?: ComponentHealth;
     /** Only where a Redis is set. */
     readonly redis?: ComponentHealth;
   };
@@ -65,6 +68,7 @@ export interface ReadinessParts {
   readonly executor: Executor;
   readonly results: Pick<ResultCache, 'sharesResults'>;
   readonly database: Pick<Database, 'status'>;
+  readonly features: Pick<ViewApplication, 'refusal'>;
   readonly clock: Clock;
   readonly options: ReadinessOptions;
 }
@@ -87,11 +91,12 @@ export class Readiness {
   /** All that probes show, from one look at the models and one at the executors. */
   report(): HealthReport {
     const statuses = this.parts.registry.list();
-    const [database, redis] = [this.databaseHealth(), this.redisHealth()];
+    const [database, features, redis] = [this.databaseHealth(), this.featuresHealth(), this.redisHealth()];
     const components = {
       models: this.healthOf(statuses),
       executors: this.executorsHealth(),
       ...(database && { database }),
+      ...(features && { features }),
       ...(redis && { redis }),
     };
     return { status: this.stateOf(components), models: statuses.map(toModelHealth), components };
@@ -148,6 +153,12 @@ export class Readiness {
     }
   }
 
+  /** Degraded: views are refused, and pushes with them. Undefined: none is. */
+  featuresHealth(): ComponentHealth | undefined {
+    const reason = this.parts.features.refusal();
+    return reason === '' ? undefined : { status: 'degraded', reason };
+  }
+
   /** Degraded: it does not answer, and each process keeps its own results. Never down: no answer needs it. Undefined: there is none. */
   redisHealth(): ComponentHealth | undefined {
     const isAnswering = this.parts.results.sharesResults();
@@ -156,11 +167,11 @@ export class Readiness {
     return { status: 'degraded', reason: 'Redis does not answer: each process keeps its own results.' };
   }
 
-  private stateOf({ models, executors, database, redis }: HealthReport['components']): ServerState {
+  private stateOf({ models, executors, ...others }: HealthReport['components']): ServerState {
     if (this.draining) return 'draining';
     if (models.status === 'down' || executors.status === 'down') return 'starting';
     this.latched = true;
-    const isDegraded = [models, executors, database, redis].some((component) => component?.status === 'degraded');
+    const isDegraded = [models, executors, ...Object.values(others)].some(({ status }) => status === 'degraded');
     return isDegraded ? 'degraded' : 'ready';
   }
 

@@ -60,6 +60,11 @@ export class ProbedComponents {
   @Nested(ProbedComponent)
   readonly database?: ProbedComponent;
 
+  @JSONSchema({ description: 'Only where feature views are refused: which, and why.' })
+  @Optional()
+  @Nested(ProbedComponent)
+  readonly features?: ProbedComponent;
+
   @JSONSchema({ description: 'Whether Redis answers, where one is set. Predictions do not need it.' })
   @Optional()
   @Nested(ProbedComponent)

@@ -21,11 +21,13 @@ class ShakyStore extends FakeFeatureViewStore {
 
 function build(document: object = USERS, rows = new FakeFeatureRows()) {
   const clock = new ManualClock();
-  const store = new ShakyStore(featureViews(document), clock, rows);
+  const views = featureViews(document);
+  const store = new ShakyStore(views, clock, rows);
   const up = Promise.withResolvers<void>();
   const lines: { readonly level: string; readonly event: string; readonly msg: string }[] = [];
   const application = new ViewApplication({
     store,
+    views,
     clock,
     database: { whenUp: () => up.promise },
     log: (level, line) => void lines.push({ level, ...line }),
@@ -69,6 +71,8 @@ describe(ViewApplication.name, () => {
     expect(second.application.status().state).toBe('refused');
     expect(second.lines).toMatchObject([{ level: 'error', event: 'feature_views_refused' }]);
     expect(second.lines[0]?.msg).toContain('users@1 was applied with other content');
+    expect(second.application.refusal()).toContain('users@1 was applied with other content');
+    expect(first.application.refusal()).toBe('');
   });
 
   it('tries again when the database goes away meanwhile, without a word, and after any other failure with one', async () => {
@@ -83,6 +87,15 @@ describe(ViewApplication.name, () => {
     await clock.advance(2000);
     await settled();
     expect(application.status().state).toBe('applied');
+  });
+
+  it('tells of a faulty document before there is a database', () => {
+    const clock = new ManualClock();
+    const faults = ['b.yaml', 'c.yaml'].map((at) => ({ at, says: 'it is empty' }));
+    const store = new FakeFeatureViewStore(featureViews(), clock);
+    const database = { whenUp: () => new Promise<void>(() => {}) };
+    const application = new ViewApplication({ store, clock, database, views: { faults }, log: () => {} });
+    expect(application.refusal()).toBe('Feature views are refused: b.yaml: it is empty, and 1 more reasons.');
   });
 
   it('begins nothing once it is closed', async () => {

@@ -1,7 +1,8 @@
 import { type Clock, type Timer, isQuaysideError } from '@app/core';
 import type { Database } from '@app/database';
-import type { FeaturePlan } from '../rows/feature-plan';
+import { type FeaturePlan, sentenceOf } from '../rows/feature-plan';
 import type { FeatureViewStore } from '../rows/feature-view-store';
+import type { FeatureViews } from '../views/feature-views';
 
 /** How far the declared views have come: `waiting → applied | refused`. */
 export type ApplicationState =
@@ -16,6 +17,7 @@ export type ApplicationState =
 export interface ApplicationParts {
   readonly database: Pick<Database, 'whenUp'>;
   readonly store: FeatureViewStore;
+  readonly views: Pick<FeatureViews, 'faults'>;
   readonly clock: Clock;
   log(
     level: 'log' | 'warn' | 'error',
@@ -38,6 +40,13 @@ export class ViewApplication {
   /** Where it stands, and what was applied or refused; from memory. */
   status(): { readonly state: ApplicationState; readonly plan?: FeaturePlan } {
     return { state: this.state, ...(this.latest && { plan: this.latest }) };
+  }
+
+  /** Why views are not served as their files say, for people; empty when nothing is refused. From memory. */
+  refusal(): string {
+    const [first, ...others] = this.latest ? reasonsIn(this.latest) : this.parts.views.faults.map(sentenceOf);
+    if (first === undefined) return '';
+    return `Feature views are refused: ${first}${others.length > 0 ? `, and ${others.length} more reasons.` : '.'}`;
   }
 
   /** Begins to wait for the database. */
@@ -72,9 +81,8 @@ export class ViewApplication {
     });
   }
 
-  private tellRefusal({ changes, faults }: FeaturePlan): void {
-    const refused = changes.filter(({ kind }) => kind === 'refuse').map(({ says }) => says[0] ?? '');
-    const reasons = [...faults, ...refused];
+  private tellRefusal(plan: FeaturePlan): void {
+    const reasons = reasonsIn(plan);
     const msg = `No feature view was applied: ${reasons.join('; ')}`;
     this.parts.log('error', { event: 'feature_views_refused', reasons, msg });
   }
@@ -89,4 +97,9 @@ export class ViewApplication {
       });
     if (!this.isClosed) this.timer = this.parts.clock.setTimer(RETRY_MS, () => this.attempt());
   }
+}
+
+/** Everything for which a plan is refused. */
+function reasonsIn({ changes, faults }: FeaturePlan): readonly string[] {
+  return [...faults, ...changes.filter(({ kind }) => kind === 'refuse').map(({ says }) => says[0] ?? '')];
 }

@@ -1,5 +1,5 @@
 import { type FeatureView, viewReference } from '../views/feature-view';
-import { type FeatureViews, typeText } from '../views/feature-views';
+import { type FeatureViews, type ViewFault, typeText } from '../views/feature-views';
 import { writeDuration } from '../views/duration';
 import { type RecordedContent, type RecordedFeature, recordContent } from '../views/view-content';
 import { canonicalJson } from '../views/canonical-json';
@@ -46,8 +46,13 @@ export function planFeatures(views: FeatureViews, recorded: readonly RecordedVer
       recorded.filter((other) => other.view === view.name),
     ),
   );
-  const faults = views.faults.map(({ at, says }) => `${at}: ${says}.`);
+  const faults = views.faults.map(sentenceOf);
   return { changes, faults, isRefused: faults.length > 0 || changes.some(({ kind }) => kind === 'refuse') };
+}
+
+/** A fault of a folder with its place. */
+export function sentenceOf({ at, says }: ViewFault): string {
+  return `${at}: ${says}`;
 }
 
 function planVersion(view: FeatureView, recorded: readonly RecordedVersion[]): PlannedChange {
