@@ -102,10 +102,11 @@ export class BoundFeatureStore extends FeatureStore {
   private fillings({ rows, keys, read }: ReadRows, faults: RowFaults): readonly RowFilling[] {
     const nowUs = BigInt(Math.floor(this.parts.clock.epochMs())) * 1000n;
     return rows.map((row, index) => {
-      const own: Keys = keys[index] ?? new Map();
-      const entityKeys = [...new Set(own.values())];
-      const stored = (view: BoundView) =>
-        read.kind === 'timeout' ? read.kind : read.rows(view.name, own.get(view) ?? '');
+      const own = [...(keys[index] ?? [])];
+      const stored = new Map(
+        own.map(([view, key]) => [view, read.kind === 'timeout' ? read.kind : read.rows(view.name, key)]),
+      );
+      const entityKeys = [...new Set(own.map(([, key]) => key))];
       return new RowFilling({ row, path: pathOf(index), stored, entityKeys, nowUs }, faults);
     });
   }
@@ -121,7 +122,7 @@ interface ReadRows {
 function keysOf(bindings: Bindings, rows: readonly JsonRecord[]): readonly Keys[] {
   const faults = new RowFaults();
   const keys = rows.map((row, index) => {
-    for (const fault of strangers(bindings, row, pathOf(index))) faults.add(fault);
+    for (const fault of strangers(bindings, row, pathOf(index))) faults.note(fault);
     const needed = bindings.needs.filter(({ columns }) => !columns.every((column) => isGiven(column, row)));
     return new Map(needed.map(({ view }) => [view, faults.attempt(() => keyOf(view, row, pathOf(index))) ?? '']));
   });

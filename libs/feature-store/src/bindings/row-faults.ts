@@ -28,15 +28,15 @@ export class RowFaults {
     try {
       return step();
     } catch (error) {
-      if (!(error instanceof RowFault)) throw error;
-      this.add(error);
+      this.note(error);
       return undefined;
     }
   }
 
-  /** Notes a fault. */
-  add(fault: RowFault): void {
-    this.found.push(fault);
+  /** Notes a fault. Throws what is none. */
+  note(error: unknown): void {
+    if (!(error instanceof RowFault)) throw error;
+    this.found.push(error);
   }
 
   /**

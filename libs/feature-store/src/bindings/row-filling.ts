@@ -7,7 +7,7 @@ import {
   isFloat,
   isQuaysideError,
 } from '@app/core';
-import type { FeatureRecord, InspectedFeature, InspectedRow, RowProvenance } from '../feature-store';
+import type { FeatureRecord, FeatureSource, InspectedFeature, InspectedRow, RowProvenance } from '../feature-store';
 import { type ResolvedFeature, resolveFeature } from '../resolve-feature';
 import type { StoredRow } from '../rows/feature-reader';
 import { DTYPE_OF_ARGUMENT } from './argument-compiler';
@@ -31,8 +31,8 @@ export interface RowToFill {
   readonly row: JsonRecord;
   /** Where it stands, such as `rows[2]`. */
   readonly path: string;
-  /** What was stored of the entity that the row names in this view. */
-  readonly stored: (view: BoundView) => StoredRow | 'timeout' | undefined;
+  /** What was stored of the entities that the row names, by view. */
+  readonly stored: ReadonlyMap<BoundView, StoredRow | 'timeout' | undefined>;
   readonly entityKeys: readonly string[];
   /** Microseconds since the Unix epoch, the same for all rows of a call. */
   readonly nowUs: bigint;
@@ -46,17 +46,23 @@ export interface FilledRow {
   readonly degraded: boolean;
 }
 
-/** A column's value with where it came from. */
-type Filled = GivenValue & Omit<FeatureRecord, 'name' | 'value'>;
-type Origin = Omit<FeatureRecord, 'name' | 'value' | 'source'>;
+/** A column's value, as the model's task reads it, and with where it came from. */
+interface Filled {
+  readonly json: JsonValue;
+  readonly record: FeatureRecord;
+}
 
-const NOT_STORED = { status: null } as const;
+/** A stored feature that was looked up, and what it is. */
+interface Seen {
+  readonly feature: BoundFeature;
+  readonly resolved: ResolvedFeature;
+}
 
 /** Fills one row from the request, from what was read, and by computing. Faults are noted for all columns. */
 export class RowFilling {
   private degraded = false;
-  /** What was looked up for the column at hand. */
-  private seen: { readonly feature: BoundFeature; readonly resolved: ResolvedFeature }[] = [];
+  /** Of what was looked up for the column at hand, what tells most: the first that is not as it should be. */
+  private told: Seen | undefined;
 
   constructor(
     private readonly request: RowToFill,
@@ -68,12 +74,13 @@ export class RowFilling {
     const row: Record<string, JsonValue> = {};
     const features: FeatureRecord[] = [];
     for (const column of columns) {
-      this.seen = [];
-      const filled = this.faults.attempt(() => this.fillColumn(column));
-      if (!filled) continue;
-      const { json, logged, ...origin } = filled;
-      row[column.name] = json;
-      features.push({ name: column.name, ...origin, value: logged });
+      try {
+        const { json, record } = this.fillColumn(column);
+        row[column.name] = json;
+        features.push(record);
+      } catch (error) {
+        this.faults.note(error);
+      }
     }
     return { row, provenance: { entityKeys: this.request.entityKeys, features }, degraded: this.degraded };
   }
@@ -85,37 +92,57 @@ export class RowFilling {
   }
 
   private inspectColumn(column: BoundColumn): InspectedFeature {
-    this.seen = [];
-    const { name } = column;
     try {
-      const { json: _, logged, ...origin } = this.fillColumn(column);
-      return { name, ...origin, value: logged };
+      return this.fillColumn(column).record;
     } catch (error) {
       if (!(error instanceof RowFault)) throw error;
       const source = column.source.kind === 'feature' ? 'store' : column.source.kind;
-      return { name, source, ...this.origin(), value: null, refusal: error.code };
+      return { ...this.record(column, source, null), refusal: error.code };
     }
   }
 
   private fillColumn(column: BoundColumn): Filled {
     const { source, override, fallback } = column;
+    this.told = undefined;
     if (override && Object.hasOwn(this.request.row, override.field)) return this.fromRequest(column, override);
-    if (source.kind === 'const') return { ...source.value, source: 'const', status: null };
+    if (source.kind === 'const') return this.filled(column, 'const', source.value);
     if (source.kind === 'feature') return this.fromStore(column, source.feature, source.cast);
     if (source.kind === 'transform') return this.computedOrDefault(column, source.call, source.cast);
     const { reading } = source;
-    if (fallback && !Object.hasOwn(this.request.row, reading.field)) return byDefault(fallback, NOT_STORED);
+    if (fallback && !Object.hasOwn(this.request.row, reading.field)) return this.filled(column, 'default', fallback);
     return this.fromRequest(column, reading);
+  }
+
+  private filled(column: BoundColumn, source: FeatureSource, { json, logged }: GivenValue): Filled {
+    return { json, record: this.record(column, source, logged) };
+  }
+
+  /** Always with the same fields, some of them undefined: objects of one shape are made and read much faster. */
+  private record({ name }: BoundColumn, source: FeatureSource, value: JsonValue): FeatureRecord {
+    const { told } = this;
+    return {
+      name,
+      source,
+      status: told ? told.resolved.status : null,
+      reason: told?.resolved.reason,
+      view: told?.feature.view.reference,
+      feature: told?.feature.wanted.name,
+      eventTsUs: told?.resolved.eventTsUs,
+      value,
+    };
   }
 
   private fromRequest(column: BoundColumn, { field, nullAsNan, typed }: Reading): Filled {
     const value = this.fieldOf(field);
-    const origin = { source: 'request', ...NOT_STORED } as const;
-    if (!typed) return { json: value as JsonValue, logged: asLogged(column, value), ...origin };
-    if (value === null && nullAsNan && isFloat(column.dtype)) return { ...givenValue(column.dtype, NaN), ...origin };
+    if (!typed) {
+      return this.filled(column, 'request', { json: value as JsonValue, logged: asLogged(column, value) });
+    }
+    if (value === null && nullAsNan && isFloat(column.dtype)) {
+      return this.filled(column, 'request', givenValue(column.dtype, NaN));
+    }
     const cast = typed.cast(this.decode(field, () => decodeStoredInput({ dtype: typed.dtype, field }, value)));
     if (cast === undefined) throw this.lossy(field, column);
-    return { ...givenValue(column.dtype, cast), ...origin };
+    return this.filled(column, 'request', givenValue(column.dtype, cast));
   }
 
   private fromStore(column: BoundColumn, feature: BoundFeature, cast: Cast): Filled {
@@ -123,7 +150,7 @@ export class RowFilling {
     // NaN in the place of a missing value was checked with the model; there is nothing to cast.
     const given = source === 'default' && Number.isNaN(value) ? NaN : cast(value);
     if (given === undefined || !fits(column, given)) throw this.unfit(column, feature);
-    return { ...givenValue(column.dtype, given), source, ...this.origin() };
+    return this.filled(column, source, givenValue(column.dtype, given));
   }
 
   private computedOrDefault(column: BoundColumn, call: BoundCall, cast: Cast): Filled {
@@ -132,17 +159,16 @@ export class RowFilling {
     } catch (error) {
       if (!(error instanceof RowFault) || !column.fallback || !standsIn(column.fallback, error)) throw error;
       if (error.code === 'features_unavailable') this.degraded = true;
-      return byDefault(column.fallback, this.origin());
+      return this.filled(column, 'default', column.fallback);
     }
   }
 
   private computed(column: BoundColumn, call: BoundCall, cast: Cast): Filled {
     const given = cast(this.evaluate(call));
     if (given !== undefined && (!call.isStored || fits(column, given))) {
-      return { ...givenValue(column.dtype, given), source: 'transform', ...this.origin() };
+      return this.filled(column, 'transform', givenValue(column.dtype, given));
     }
-    const [culprit] = this.seen;
-    throw culprit ? this.unfit(column, culprit.feature) : this.lossy(column.name, column);
+    throw this.told ? this.unfit(column, this.told.feature) : this.lossy(column.name, column);
   }
 
   private evaluate({ transform, args }: BoundCall): StoredScalar {
@@ -183,26 +209,14 @@ export class RowFilling {
 
   /** What is stored, or what its policies make of the lack of it. */
   private resolve(feature: BoundFeature): { readonly source: 'store' | 'default'; readonly value: StoredScalar } {
-    const resolved = resolveFeature(feature.wanted, this.request.stored(feature.view), this.request.nowUs);
-    this.seen.push({ feature, resolved });
+    const resolved = resolveFeature(feature.wanted, this.request.stored.get(feature.view), this.request.nowUs);
+    if (!this.told || (this.told.resolved.status === 'PRESENT' && resolved.status !== 'PRESENT')) {
+      this.told = { feature, resolved };
+    }
     if (resolved.refusal !== undefined) throw this.refused(feature, resolved);
     if (resolved.reason === 'timeout') this.degraded = true;
     // Arrays are refused when the model is bound.
     return { source: resolved.source, value: resolved.value as StoredScalar };
-  }
-
-  /** The stored feature that tells most about the column: the first that is not as it should be. */
-  private origin(): Origin {
-    const told = this.seen.find(({ resolved }) => resolved.status !== 'PRESENT') ?? this.seen[0];
-    if (!told) return NOT_STORED;
-    const { status, reason, eventTsUs } = told.resolved;
-    return {
-      status,
-      ...(reason && { reason }),
-      view: told.feature.view.reference,
-      feature: told.feature.wanted.name,
-      ...(eventTsUs !== undefined && { eventTsUs }),
-    };
   }
 
   private decode<T>(field: string, read: () => T): Exclude<T, object> {
@@ -254,10 +268,6 @@ const SAYS = {
   NULL_VALUE: 'has no value for this entity',
   OUTSIDE_MAX_AGE: 'is older than its view allows',
 } as const;
-
-function byDefault({ json, logged }: Fallback, origin: Origin): Filled {
-  return { json, logged, source: 'default', ...origin };
-}
 
 /** Whether the column's default stands in for what is lacking. */
 function standsIn({ whenMissing, whenTimedOut }: Fallback, { code, detail }: RowFault): boolean {
