@@ -1,6 +1,14 @@
 import { QuaysideError, parseModelReference } from '@app/core';
 import { DEFAULT_MANIFEST } from '@app/model-registry';
-import { FakeExecutor, FakeFeatureStore, FakeModelRegistry, type JoinRow, ManualClock, eventually } from '@app/testing';
+import {
+  FakeExecutor,
+  FakeFeatureStore,
+  FakeModelRegistry,
+  type JoinRow,
+  ManualClock,
+  aBoundVersion,
+  eventually,
+} from '@app/testing';
 import { CacheCounters } from './caching/cache-counters';
 import { ResultCache } from './caching/result-cache';
 import { InferenceService } from './inference.service';
@@ -19,7 +27,7 @@ class ListSink extends PredictionSink {
 /** Joins `x`, doubled from the request's `half`, as a store would join by a key. */
 const double: JoinRow = ({ half, ...row }) => (half === undefined ? row : { ...row, x: [Number(half) * 2] });
 
-function buildService() {
+function buildService(join: JoinRow = double) {
   const clock = new ManualClock();
   const registry = new FakeModelRegistry(clock);
   const executor = new FakeExecutor();
@@ -27,14 +35,7 @@ function buildService() {
   const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000 });
   const counters = new CacheCounters();
   const results = new ResultCache({ scheduler, clock, counters, maxBytes: 1_000_000, revision: 'quayside@1' });
-  const service = new InferenceService(
-    registry,
-    new FakeFeatureStore(double, registry),
-    scheduler,
-    results,
-    sink,
-    clock,
-  );
+  const service = new InferenceService(registry, new FakeFeatureStore(join, registry), scheduler, results, sink, clock);
   registry.afterServing(async (version) => {
     await service.release(version);
     await executor.unload(version);
@@ -170,6 +171,28 @@ describe(InferenceService.name, () => {
     await expect(service.predict(aCall({ input }))).rejects.toMatchObject({ code: 'invalid_input' });
     expect(sink.records).toMatchObject([{ status: 'error', errorCode: 'invalid_input', rows: 1 }]);
     expect(JSON.stringify(sink.records)).not.toContain('1234');
+  });
+
+  it('joins nothing for a call with more rows than a model takes', async () => {
+    const join = jest.fn(double);
+    const { registry, service } = buildService(join);
+    registry.add({ model: 'iris' });
+    const rows = new Array<{ half: number }>(2049).fill({ half: 1 });
+    await expect(service.predict(aCall({ input: { form: 'rows', rows } }))).rejects.toMatchObject({
+      code: 'invalid_request',
+      details: [{ field: 'rows', code: 'too_many_rows' }],
+    });
+    expect(join).not.toHaveBeenCalled();
+  });
+
+  it('takes inputs in the tensors form only where they may stand for all that is looked up', async () => {
+    const { registry, service } = buildService();
+    const stored = { takes: 'FP32', from: 'feature:people@1:age' } as const;
+    registry.add({ ...aBoundVersion({ x: stored }), model: 'stored' });
+    registry.add({ ...aBoundVersion({ x: { ...stored, override: 'request' } }), model: 'free' });
+    const input = { form: 'tensors', inputs: { x: [[1]] } } as const;
+    await expect(service.predict(aCall({ model: 'stored', input }))).rejects.toMatchObject({ code: 'invalid_input' });
+    await expect(service.predict(aCall({ model: 'free', input }))).resolves.toMatchObject({ outputs: { y: [[1]] } });
   });
 
   it('refuses a model of another task before it loads it, and says which one it was', async () => {
