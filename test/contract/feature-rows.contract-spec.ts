@@ -42,8 +42,8 @@ async function openPostgres(views: FeatureViews, { database }: TestDatabase): Pr
   const clock = new SystemClock();
   const other = (own: FeatureViews) => ({
     store: new PostgresFeatureViewStore({ database, views: own, clock }),
-    // Far longer than any read takes: the deadline has tests of its own.
-    reader: new PostgresFeatureReader({ pool: database.features, views: own, clock, readTimeoutMs: 10_000 }),
+    // With limits far longer than any read takes, on a busy machine too: deadlines have tests of their own.
+    reader: new PostgresFeatureReader({ pool: database.main, views: own, clock, readTimeoutMs: 10_000 }),
   });
   const close = async (): Promise<void> => {
     await database.main.query('truncate feature_view cascade');

@@ -52,7 +52,8 @@ function processWith(views: FeatureViews, readTimeoutMs = 10_000): Process {
   const pool: Queryable = {
     query: (text, params) => {
       sent++;
-      return shared.database.features.query(text, params);
+      // Not that of features, whose limits a busy machine may exceed.
+      return shared.database.main.query(text, params);
     },
   };
   const reader = new PostgresFeatureReader({ pool, views, clock, readTimeoutMs });
