@@ -1,6 +1,7 @@
 import type { Clock } from '@app/core';
 import { Kysely, PostgresDialect } from 'kysely';
 import { DatabasePool, type PoolLimits, type QueryResult, type Queryable } from './database-pool';
+import { type DatabaseStatus, moveDatabase } from './database-status';
 import { asKyselyPool } from './kysely-pool';
 import { migrate } from './migrations';
 import type { DatabaseServer } from './server-address';
@@ -10,20 +11,6 @@ import { reasonOf } from './unavailable';
 export interface DatabaseOptions {
   readonly server: DatabaseServer;
 }
-
-/**
- * Where a process stands with its PostgreSQL. `starting → up ⇄ down`, or `off` from beginning to end. `ServerWatch` alone
- * moves it.
- */
-export type DatabaseStatus =
-  /** It was not reached yet, or is being migrated. Ends with the first success. */
-  | 'starting'
-  /** It is migrated, and answered within the last moments. */
-  | 'up'
-  /** It answered once, and does not now. Whatever is asked is refused at once. */
-  | 'down'
-  /** There is none, by configuration. */
-  | 'off';
 
 /** What a database is made of beside its options. */
 export interface DatabaseParts {
@@ -156,7 +143,7 @@ export class Database {
     const pool = this.pool('migration', MIGRATION, () => undefined);
     const migrations = await migrate(pool).finally(() => pool.close());
     if (this.isClosed) return;
-    this.state = 'up';
+    this.state = moveDatabase(this.state, 'up');
     this.firstUp.resolve();
     this.parts.log('log', {
       event: 'database_up',
@@ -172,7 +159,7 @@ export class Database {
     const isNews = this.state === 'up' || (this.reported !== reason && !this.isQuiet());
     if (isNews) this.reported = reason;
     this.reason = reason;
-    if (this.state === 'up') this.state = 'down';
+    if (this.state === 'up') this.state = moveDatabase(this.state, 'down');
     for (const pool of [this.features, this.log, this.main]) pool.giveUp(this.reason);
     if (isNews)
       this.parts.log('warn', { event: 'database_down', reason: this.reason, msg: 'PostgreSQL does not answer.' });

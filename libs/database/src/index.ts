@@ -1,5 +1,6 @@
 export { Database } from './database';
-export type { DatabaseOptions, DatabaseParts, DatabaseStatus } from './database';
+export type { DatabaseOptions, DatabaseParts } from './database';
+export type { DatabaseStatus } from './database-status';
 export { DatabasePool } from './database-pool';
 export type { PoolLimits, QueryResult, Queryable } from './database-pool';
 export type { DatabaseServer } from './server-address';
