@@ -35,3 +35,4 @@ export { RecordingPredictionSink, aPredictionRecord } from './recording-predicti
 export type { RecordToMake } from './recording-prediction-sink';
 export { FakeFeatureStore } from './fake-feature-store';
 export type { JoinRow } from './fake-feature-store';
+export { InMemoryBlobStore } from './in-memory-blob-store';
