@@ -1,0 +1,10 @@
+export { JobStore } from './records/job-store';
+export type { ChunkPage, DeadChunkQuery, JobQuery, JobRetry, ResultsPlan } from './records/job-store';
+export type { JobDatabase, JobStoreOptions } from './records/job-database';
+export type { ChunkDispatch, JobClass, JobFault, JobRecord, NewJob, SampleError } from './records/job-record';
+export type { ChunkRecord } from './records/chunk-record';
+export { hasEnded } from './records/job-state';
+export type { ChunkStatus, JobStatus } from './records/job-state';
+export type { JobBeginning, NewChunk, TenantLimits, UploadToSeal } from './records/job-uploads';
+export type { ChunkCommit, ChunkRelease, ChunkResult, ClaimedChunk, HeldChunk } from './records/chunk-leases';
+export { inputKey, jobPrefix, resultKey } from './records/chunk-keys';
