@@ -4,6 +4,7 @@ import { overload, tail } from './profiles/open-loop.mjs';
 import { timeAdded } from './profiles/time-added.mjs';
 import { wide } from './profiles/wide.mjs';
 import { closed } from './profiles/closed.mjs';
+import { enrich } from './profiles/enrich.mjs';
 
 const CLASSIFY = { path: '/predict', model: 'banking-intents' };
 const EMBED = { path: '/embed', model: 'minilm' };
@@ -18,6 +19,12 @@ const againstFastApi = ({ cpu, rate, p99 }) => [
   atLeast('rate', rate, 'fastapi'),
   atMost('p99', p99, 'fastapi'),
 ];
+
+/** Whether the rows that come with `credit-risk` are there, which the server writes once its database is up. */
+async function storeIsFilled({ url }) {
+  const response = await fetch(new URL('/v1/feature-views/applicant_profile', url));
+  return response.ok && (await response.json()).rows > 0;
+}
 
 /**
  * The profiles, by name: what is asked, which sides answer, and which figures Quayside is held to. `run` gives samples,
@@ -53,6 +60,25 @@ export const PROFILES = {
     run: closed({ ...EMBED, mode: 'live' }),
     sides: [...SERVERS, ...ENGINES],
     targets: [atLeast('rate', 1, 'fastapi'), atMost('p99', 0.65, 'fastapi'), atLeast('rate', 0.9, 'engine-best')],
+  },
+  tabular: {
+    shows:
+      'a loan request by applicant id, every one new: twelve of eighteen columns joined from the store, and logged',
+    // Beyond 64 reads of features at once, more time out at once.
+    run: closed({
+      path: '/v1/models/credit-risk/predict',
+      mode: 'tabular',
+      ready: storeIsFilled,
+      mostConnections: 48,
+    }),
+    sides: ['quayside', 'quayside-no-log', 'quayside-given'],
+    targets: [atLeast('rate', 0.9, 'quayside-no-log')],
+  },
+  enrich: {
+    shows: 'joining features of three views into a request, without HTTP and model: of 1 entity, and of 100',
+    run: enrich,
+    sides: ['enrich-1', 'enrich-100'],
+    targets: [],
   },
   wide: {
     shows: 'validation alone: an object of 47 fields on three levels',

@@ -16,9 +16,13 @@ const PEER_WORKERS = { fastapi: 'worker.FastWorker', flask: 'gevent' };
 /** Names of the sides that answer over HTTP, as tables print them. */
 export const LABELS = {
   quayside: 'Quayside',
+  'quayside-no-log': 'Quayside, predictions not logged',
+  'quayside-given': 'Quayside, all columns sent',
   fastapi: 'FastAPI, gunicorn, uvicorn',
   flask: 'Flask, gunicorn, gevent',
   'bare-http': 'bare node:http, same bytes',
+  'enrich-1': '3 views × 1 entity, 30 features',
+  'enrich-100': '3 views × 100 entities, 3,000 features',
   'engine-1': 'bare engine, row by row',
   'engine-best': 'bare engine, best batch size',
 };
@@ -35,7 +39,10 @@ export class Sides {
 
   /** `{ name, url, server, stop() }`, ready to answer. */
   async start(name, { env = {}, path, model } = {}) {
-    if (name === 'quayside') return this.quayside(env);
+    if (name.startsWith('quayside')) {
+      const own = name === 'quayside-no-log' ? { LOG_PREDICTIONS: 'false' } : {};
+      return { ...(await this.quayside({ ...own, ...env })), name };
+    }
     if (name === 'bare-http') return this.#bareHttp({ path, model });
     return this.#peer(name);
   }

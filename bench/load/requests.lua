@@ -27,8 +27,26 @@ local function next_live()
   return request_of(live - 1)
 end
 
+-- Twelve columns of a loan request, as they are stored of applicant a-1001.
+local profile = '"checking_status":"no_checking_account","credit_history":"critical_or_other_credits",' ..
+  '"savings":"100_to_500","employment":"1_to_4_years","residence_years":2,"property":"real_estate","age":30,' ..
+  '"housing":"own","existing_credits":2,"job":"skilled","dependants":1,"telephone":"none"'
+
+-- No two amounts are equal, so no two requests are.
+local function loan_of(n)
+  local who = mode == 'tabular' and ('"applicant_id":"a-' .. (1001 + n % 200) .. '"') or profile
+  return wrk.format('POST', path, nil, '{"rows":[{' .. who .. ',"amount":' .. (250 + n / 8) .. ',"duration_months":18,' ..
+    '"purpose":"education","installment_rate":4,"other_debtors":"none","other_installment_plans":"none"}]}')
+end
+
+local function next_loan()
+  live = live + 1
+  return loan_of(live - 1)
+end
+
 function request()
   count = count + 1
+  if mode == 'tabular' or mode == 'tabular-given' then return next_loan() end
   if mode == 'get' then return wrk.format('GET', path) end
   if mode == 'cached' or (mode == 'mixed' and count % 2 == 0) then return cached[math.random(#cached)] end
   return next_live()

@@ -30,18 +30,32 @@ export const closed =
   };
 
 async function startSide(name, { request, starter }) {
-  if (!name.startsWith('engine')) return starter.start(name, request);
+  if (!name.startsWith('engine')) {
+    const side = await starter.start(name, request);
+    await side.server.ready(() => request.ready?.(side) ?? Promise.resolve(true));
+    return side;
+  }
   return EnginePool.start({ model: request.model, best: name === 'engine-best' });
 }
 
 async function warmUp(side, { request, loop, options: { warmUp: seconds, connections } }) {
   if (side instanceof EnginePool) return side.warmUp(Math.min(seconds, 3));
-  return loop.run({ ...request, url: side.url, connections: connections[0], seconds });
+  return loop.run({ ...asked(request, side), url: side.url, connections: allowed(connections, request)[0], seconds });
+}
+
+/** Some requests are refused beyond so many at once, by design: that would measure refusals. */
+function allowed(connections, { mostConnections = Infinity }) {
+  return [...new Set(connections.map((each) => Math.min(each, mostConnections)))];
+}
+
+/** The same of every side, but that one is sent the columns which the others look up. */
+function asked(request, { name }) {
+  return name === 'quayside-given' ? { ...request, mode: 'tabular-given' } : request;
 }
 
 async function rounds(running, { profile, request, loop, options, tell }) {
   const samples = [];
-  for (const connections of options.connections) {
+  for (const connections of allowed(options.connections, request)) {
     for (let round = 1; round <= options.rounds; round++) {
       for (const side of running) {
         const sample = await measure(side, { request, loop, connections, seconds: options.seconds });
@@ -60,7 +74,7 @@ async function measure(side, { request, loop, connections, seconds }) {
   const result =
     side instanceof EnginePool
       ? await side.run({ seconds })
-      : await loop.run({ ...request, url: side.url, connections, seconds });
+      : await loop.run({ ...asked(request, side), url: side.url, connections, seconds });
   assertAllAnswered(result, side.name);
   const { percentilesMs: percentiles = {}, ...rest } = result;
   return {
