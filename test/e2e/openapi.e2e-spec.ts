@@ -6,6 +6,7 @@ import { type TestDatabase, testDatabase, tiny } from '@app/testing';
 import { HttpAdapterHost } from '@nestjs/core';
 import fc from 'fast-check';
 import { EXAMPLES, type Example } from '../../apps/api/src/openapi/examples';
+import { FEATURE_EXAMPLES } from '../../apps/api/src/openapi/feature-examples';
 import { PREDICTION_EXAMPLES } from '../../apps/api/src/openapi/prediction-examples';
 import { OPERATIONS, type OperationId } from '../../apps/api/src/openapi/operations';
 import { ApiContract } from './api-contract';
@@ -102,8 +103,9 @@ describe('the examples of the document', () => {
 
   afterAll(() => door.close());
 
-  // What is in the log depends on what was asked before: predictions.e2e-spec.ts compares those.
-  const replayed = ROUTES.filter(({ operation }) => !Object.hasOwn(PREDICTION_EXAMPLES, operation.operationId));
+  // What is stored depends on what was asked before: predictions.e2e-spec.ts and features.e2e-spec.ts compare those.
+  const stored = { ...PREDICTION_EXAMPLES, ...FEATURE_EXAMPLES };
+  const replayed = ROUTES.filter(({ operation }) => !Object.hasOwn(stored, operation.operationId));
   const cases = replayed.flatMap(({ path, method, operation }) => {
     const { examples } = OPERATIONS[operation.operationId as OperationId] as { examples: Record<string, Example> };
     return Object.entries(examples).map(([name, example]) => ({
@@ -182,7 +184,8 @@ describe('every route', () => {
   });
 
   const withBody = ROUTES.filter(({ operation }) => operation.requestBody);
-  const at = (path: string) => path.replace('{model}', 'echo').replace('{id}', newId());
+  const at = (path: string) =>
+    path.replace('{model}', 'echo').replace('{id}', newId()).replace('{view}', 'applicant_profile');
 
   it.each(ROUTES)('$method $path refuses another method', async ({ path, method }) => {
     const other = method === 'GET' ? 'PUT' : 'PATCH';
@@ -271,7 +274,7 @@ function requests(): fc.Arbitrary<FuzzedRequest> {
     .record({ route: fc.constantFrom(...ROUTES), model, headers, body: bodies() })
     .map(({ route, model: name, headers: sent, body }) => ({
       method: route.method,
-      path: route.path.replace('{model}', name).replace('{id}', name),
+      path: route.path.replace('{model}', name).replace('{id}', name).replace('{view}', name),
       headers: { 'Content-Type': 'application/json', ...sent },
       body,
     }));

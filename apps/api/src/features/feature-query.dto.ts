@@ -1,6 +1,6 @@
 import { Allow, ArrayMaxSize, ArrayMinSize, IsArray, IsIn, IsString } from 'class-validator';
 import { JSONSchema } from 'class-validator-jsonschema';
-import { AnyRecords, ListOf, Nullable, Optional } from '../http/dto';
+import { AnyRecords, ListOf, Nullable, Optional, OptionalNullable } from '../http/dto';
 
 /** What an answer may tell of a feature beside its name and value. */
 export const INCLUDABLE = ['status', 'source', 'event_ts', 'view'] as const;
@@ -60,22 +60,19 @@ export class QueriedFeature {
   readonly value!: unknown;
 
   @JSONSchema({ description: 'What was found; null where nothing stored was wanted, and where nothing was read.' })
-  @Optional()
-  @Nullable()
+  @OptionalNullable()
   @IsIn(['PRESENT', 'OUTSIDE_MAX_AGE', 'NULL_VALUE', 'NOT_FOUND'])
   readonly status?: string | null;
 
   @JSONSchema({ description: 'With `status`: `timeout` where the read did not happen, else null.' })
-  @Optional()
-  @Nullable()
+  @OptionalNullable()
   @IsString()
   readonly reason?: string | null;
 
   @JSONSchema({
     description: 'With `status`: the code that a prediction which needs it would be refused with, else null.',
   })
-  @Optional()
-  @Nullable()
+  @OptionalNullable()
   @IsString()
   readonly refusal?: string | null;
 
@@ -85,20 +82,17 @@ export class QueriedFeature {
   readonly source?: string;
 
   @JSONSchema({ description: 'When the stored row was true, RFC 3339 in UTC; null where there is none.' })
-  @Optional()
-  @Nullable()
+  @OptionalNullable()
   @IsString()
   readonly event_ts?: string | null;
 
   @JSONSchema({ description: '`name@version` of its view; null where nothing stored was wanted.' })
-  @Optional()
-  @Nullable()
+  @OptionalNullable()
   @IsString()
   readonly view?: string | null;
 
   @JSONSchema({ description: 'With `view`: its name there.' })
-  @Optional()
-  @Nullable()
+  @OptionalNullable()
   @IsString()
   readonly feature?: string | null;
 }

@@ -14,6 +14,9 @@ export interface DtoSchema {
   readonly [keyword: string]: unknown;
 }
 
+/** Marks a field for `completed`, which takes it away. */
+const MAY_BE_LEFT_OUT = 'x-may-be-left-out';
+
 /**
  * The schema of every DTO class that has been imported, by class name, from its class-validator decorators. A class
  * takes no other fields than its own, unless it says `additionalProperties` itself. Initialisers of fields are defaults.
@@ -45,6 +48,7 @@ export function dtoSchemas(): Readonly<Record<string, DtoSchema>> {
         ...(max < Infinity && { maxItems: max }),
       }),
       [RULES.nullable]: { nullable: true },
+      [RULES.optionalNullable]: { nullable: true, [MAY_BE_LEFT_OUT]: true },
       // Without the converter's own `type: number`, which would win over `integer` by the order of decorators.
       min: ({ constraints: [minimum] }) => ({ minimum }),
       max: ({ constraints: [maximum] }) => ({ maximum }),
@@ -57,7 +61,10 @@ export function dtoSchemas(): Readonly<Record<string, DtoSchema>> {
 /** What decorators cannot say: no other fields, and fields that may be null are there all the same. */
 function completed(schema: DtoSchema): DtoSchema {
   const properties = Object.entries(schema.properties ?? {});
-  const required = properties.filter(([name, { nullable }]) => nullable || schema.required?.includes(name));
+  const required = properties.filter(
+    ([name, { nullable, [MAY_BE_LEFT_OUT]: isOptional }]) =>
+      (nullable && !isOptional) || schema.required?.includes(name),
+  );
   return {
     additionalProperties: false,
     ...schema,
@@ -67,7 +74,7 @@ function completed(schema: DtoSchema): DtoSchema {
 }
 
 /** `nullable` alone does not put null among the values of an `enum`. */
-function withNull(property: DtoSchema): DtoSchema {
+function withNull({ [MAY_BE_LEFT_OUT]: _, ...property }: DtoSchema): DtoSchema {
   return property.nullable && property.enum ? { ...property, enum: [...property.enum, null] } : property;
 }
 

@@ -20,6 +20,7 @@ export const RULES = {
   records: 'records',
   listOf: 'listOf',
   nullable: 'nullable',
+  optionalNullable: 'optionalNullable',
 } as const;
 
 /** A text of so many Unicode code points. `class-validator`'s own `Length` leaves out variation selectors. */
@@ -54,6 +55,14 @@ export function Nullable(): PropertyDecorator {
   return applyDecorators(
     ValidateIf((_object, value) => value !== null),
     rule(RULES.nullable, [], () => true),
+  );
+}
+
+/** The field of an answer may be null, and is left out where it was not asked for. */
+export function OptionalNullable(): PropertyDecorator {
+  return applyDecorators(
+    ValidateIf((_object, value) => value !== undefined && value !== null),
+    rule(RULES.optionalNullable, [], () => true),
   );
 }
 

@@ -34,20 +34,30 @@ export async function pushCsv(file: string, push: CsvPush): Promise<CsvProgress>
   let total: CsvProgress = { rows: 0, written: 0, skippedOlder: 0, rejected: 0 };
   for await (const lines of chunks(readCsv(file, push))) {
     const good = lines.filter((line): line is GoodLine => 'row' in line);
-    for (const line of lines) if ('says' in line) push.rejected(line.line, line.says);
     const result = good.length === 0 ? undefined : await pushLines(good, push);
-    for (const { index, details } of result?.rejected ?? []) {
-      push.rejected(good[index]?.line ?? 0, details.map(({ message }) => withoutPath(message)).join(' '));
-    }
+    const faults = [...lines.filter((line) => 'says' in line), ...rejectedLines(good, result)];
+    for (const { line, says } of faults.sort((one, other) => one.line - other.line)) push.rejected(line, says);
     total = {
       rows: total.rows + lines.length,
       written: total.written + (result?.written ?? 0),
       skippedOlder: total.skippedOlder + (result?.skippedOlder ?? 0),
-      rejected: total.rejected + lines.length - good.length + (result?.rejected.length ?? 0),
+      rejected: total.rejected + faults.length,
     };
     push.progress(total);
   }
   return total;
+}
+
+interface LineFault {
+  readonly line: number;
+  readonly says: string;
+}
+
+function rejectedLines(lines: readonly GoodLine[], result: PushResult | undefined): readonly LineFault[] {
+  return (result?.rejected ?? []).map(({ index, details }) => ({
+    line: lines[index]?.line ?? 0,
+    says: details.map(({ message }) => withoutPath(message)).join(' '),
+  }));
 }
 
 function pushLines(lines: readonly GoodLine[], { store, view, salt = '' }: CsvPush): Promise<PushResult> {
