@@ -54,10 +54,12 @@ export async function fillWindow(
   { job, from, chunks, lookAgainMs }: WindowToFill,
 ): Promise<readonly ChunkDispatch[]> {
   const { rows } = await tx.query<{ idx: number; dispatch: number }>(
-    `update job_chunk c set due_at = now() + ${interval(4)} from (
-       select idx from job_chunk where job_id = $1 and idx >= $2 and status = 'pending' order by idx limit $3
-       for update
-     ) next where c.job_id = $1 and c.idx = next.idx returning c.idx, c.dispatch`,
+    // Materialized: inside a join it would run, and lock other chunks, once for every row of the other side.
+    `with next as materialized (
+       select idx from job_chunk where job_id = $1 and idx >= $2 and status = 'pending' order by idx limit $3 for update
+     )
+     update job_chunk c set due_at = now() + ${interval(4)} from next
+     where c.job_id = $1 and c.idx = next.idx returning c.idx, c.dispatch`,
     [job.id, from, chunks, lookAgainMs],
   );
   const entered = rows.map(({ idx, dispatch }) => ({ jobId: job.id, idx, dispatch, class: job.class }));

@@ -81,7 +81,7 @@ export class ChunkLeases {
   async heartbeat(held: readonly HeldChunk[]): Promise<readonly HeldChunk[]> {
     const column = <K extends keyof HeldChunk>(key: K) => held.map((chunk) => chunk[key]);
     const { rows } = await this.db.query<{ job_id: string; idx: number; goes_on: boolean }>(
-      `with mine as (
+      `with mine as materialized (
          select c.job_id, c.idx, job.status = 'running' as goes_on
          from unnest($1::text[], $2::int[], $3::int[]) as held (job_id, idx, epoch)
          join job_chunk c on c.job_id = held.job_id and c.idx = held.idx and c.epoch = held.epoch

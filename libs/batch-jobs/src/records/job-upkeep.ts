@@ -61,7 +61,7 @@ export class JobUpkeep {
   async expireLeases(): Promise<readonly ChunkDispatch[]> {
     const move = chunkMove('running', 'pending');
     const { rows } = await this.db.query<DispatchRow & { readonly is_wanted: boolean }>(
-      `with late as (
+      `with late as materialized (
          select c.job_id, c.idx, job.class, job.status = 'running' as is_wanted
          from job_chunk c join job on job.id = c.job_id
          where ${move.where} and c.due_at < now() order by c.due_at limit ${PAGE} for update of c skip locked
@@ -151,7 +151,7 @@ export class JobUpkeep {
   private async touchDue(chunks: readonly ChunkDispatch[], also: string): Promise<readonly ChunkDispatch[]> {
     const column = <K extends keyof ChunkDispatch>(key: K) => chunks.map((chunk) => chunk[key]);
     const { rows } = await this.db.query<DispatchRow>(
-      `with seen as (
+      `with seen as materialized (
          select c.job_id, c.idx, job.class from unnest($1::text[], $2::int[], $3::int[]) as s (job_id, idx, dispatch)
          join job_chunk c on c.job_id = s.job_id and c.idx = s.idx and c.dispatch = s.dispatch
          join job on job.id = c.job_id
