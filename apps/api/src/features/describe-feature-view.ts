@@ -1,6 +1,7 @@
 import { encodeTimestamp } from '@app/core';
 import {
   type FeatureView,
+  type FeatureViews,
   type ViewStatistics,
   pinnedViews,
   recordedVersion,
@@ -27,53 +28,66 @@ export function pinsOf(models: readonly ModelStatus[]): Pins {
   return pins;
 }
 
-/** A view by its versions, the oldest first; there is at least one. */
-export function describeView(
-  versions: readonly FeatureView[],
-  pins: Pins,
-  statistics: readonly ViewStatistics[],
-): readonly FeatureViewDescription[] {
-  const [first] = versions;
-  if (!first) return [];
-  const items = versions.map((view) => ({
-    version: view.version,
-    content_hash: view.contentHash,
-    models: pins.get(viewReference(view)) ?? [],
-  }));
-  return [{ ...storedOf(first, statistics), versions: items }];
-}
-
-/** One version with its schema. */
-export function describeVersion(
-  view: FeatureView,
-  pins: Pins,
-  statistics: readonly ViewStatistics[],
-): FeatureViewVersionDescription {
-  const { onlineUs, historyUs } = view.retention;
-  return {
-    ...storedOf(view, statistics),
-    version: view.version,
-    content_hash: view.contentHash,
-    max_age: durationOf(view.maxAgeUs),
-    features: describeFeatures(view),
-    retention: { online: durationOf(onlineUs), history: durationOf(historyUs) },
-    owner: view.owner ?? null,
-    description: view.description ?? null,
-    models: pins.get(viewReference(view)) ?? [],
-  };
+/** What descriptions are made of. */
+export interface DescriberParts {
+  readonly views: FeatureViews;
+  readonly pins: Pins;
+  readonly statistics: readonly ViewStatistics[];
 }
 
 type Stored = Pick<FeatureViewDescription, 'name' | 'entities' | 'rows' | 'newest_event_ts'>;
 
-function storedOf({ name, entities }: FeatureView, statistics: readonly ViewStatistics[]): Stored {
-  const { rows = 0, newestEventTsUs } = statistics.find(({ view }) => view === name) ?? {};
-  const newest = newestEventTsUs === undefined ? null : encodeTimestamp(newestEventTsUs);
-  return {
-    name,
-    entities: entities.map((entity) => ({ name: entity.name, dtype: entity.dtype })),
-    rows,
-    newest_event_ts: newest,
-  };
+/** Describes views as clients see them, with what is stored of them and who pins them at one moment. */
+export class FeatureViewDescriber {
+  constructor(private readonly parts: DescriberParts) {}
+
+  /** Every view, in order of its name. */
+  all(): readonly FeatureViewDescription[] {
+    const names = new Set(this.parts.views.all().map(({ name }) => name));
+    return [...names].map((name) => this.view(name));
+  }
+
+  /** A view by its versions, the oldest first. Throws feature_view_not_found. */
+  view(name: string): FeatureViewDescription {
+    const { views } = this.parts;
+    const versions = views.versionsOf(name).map((view) => ({
+      version: view.version,
+      content_hash: view.contentHash,
+      models: this.modelsOf(view),
+    }));
+    return { ...this.storedOf(views.known(name)), versions };
+  }
+
+  /** One version with its schema. */
+  version(view: FeatureView): FeatureViewVersionDescription {
+    const { onlineUs, historyUs } = view.retention;
+    return {
+      ...this.storedOf(view),
+      version: view.version,
+      content_hash: view.contentHash,
+      max_age: durationOf(view.maxAgeUs),
+      features: describeFeatures(view),
+      retention: { online: durationOf(onlineUs), history: durationOf(historyUs) },
+      owner: view.owner ?? null,
+      description: view.description ?? null,
+      models: this.modelsOf(view),
+    };
+  }
+
+  private modelsOf(view: FeatureView): readonly string[] {
+    return this.parts.pins.get(viewReference(view)) ?? [];
+  }
+
+  private storedOf({ name, entities }: FeatureView): Stored {
+    const { rows = 0, newestEventTsUs } = this.parts.statistics.find(({ view }) => view === name) ?? {};
+    const newest = newestEventTsUs === undefined ? null : encodeTimestamp(newestEventTsUs);
+    return {
+      name,
+      entities: entities.map((entity) => ({ name: entity.name, dtype: entity.dtype })),
+      rows,
+      newest_event_ts: newest,
+    };
+  }
 }
 
 /** As they are recorded. */

@@ -5,7 +5,7 @@ import { ApiParam } from '@nestjs/swagger';
 import { TakesLargeBody } from '../http/body.guard';
 import { LoopbackOnlyGuard } from '../http/loopback-only.guard';
 import { Operation } from '../openapi/operation';
-import { describeVersion, describeView, pinsOf } from './describe-feature-view';
+import { FeatureViewDescriber, pinsOf } from './describe-feature-view';
 import {
   ErasedEntity,
   FeatureViewDescription,
@@ -41,13 +41,7 @@ export class FeatureViewsController {
   @Get()
   @Operation('listFeatureViews')
   async list(): Promise<FeatureViewList> {
-    const statistics = await this.store.statistics();
-    const pins = pinsOf(this.registry.list());
-    const names = [...new Set(this.views.all().map(({ name }) => name))];
-    return {
-      object: 'list',
-      data: names.flatMap((name) => describeView(this.views.versionsOf(name), pins, statistics)),
-    };
+    return { object: 'list', data: (await this.describer()).all() };
   }
 
   /** One view with its versions. */
@@ -56,12 +50,7 @@ export class FeatureViewsController {
   @Operation('describeFeatureView')
   async describe(@Param('view') name: string): Promise<FeatureViewDescription> {
     this.views.known(name);
-    const [described] = describeView(
-      this.views.versionsOf(name),
-      pinsOf(this.registry.list()),
-      await this.store.statistics(),
-    );
-    return described as FeatureViewDescription;
+    return (await this.describer()).view(name);
   }
 
   /** One version of a view with its schema. */
@@ -74,7 +63,7 @@ export class FeatureViewsController {
     @Param('version') version: string,
   ): Promise<FeatureViewVersionDescription> {
     const view = this.views.resolve(`${this.views.known(name).name}@${version}`);
-    return describeVersion(view, pinsOf(this.registry.list()), await this.store.statistics());
+    return (await this.describer()).version(view);
   }
 
   /** Writes rows, each in the place of what is stored of its entity. */
@@ -97,6 +86,11 @@ export class FeatureViewsController {
   async erase(@Param('view') view: string, @Param('key') key: string): Promise<ErasedEntity> {
     const { online, history } = await this.store.erase(view, parseEntityKey(this.views.known(view), key));
     return { online, history };
+  }
+
+  private async describer(): Promise<FeatureViewDescriber> {
+    const statistics = await this.store.statistics();
+    return new FeatureViewDescriber({ views: this.views, pins: pinsOf(this.registry.list()), statistics });
   }
 }
 

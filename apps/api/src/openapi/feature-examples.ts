@@ -128,7 +128,7 @@ export const FEATURE_EXAMPLES = {
               {
                 field: 'rows[1].event_ts',
                 code: 'timezone_required',
-                message: 'rows[1].event_ts must have a time zone: Z or an offset such as +02:00.',
+                message: 'rows[1].event_ts must name its time zone: end it with Z or an offset such as +05:30.',
               },
             ],
           },

@@ -38,15 +38,23 @@ interface ReadRecord {
 export async function* readCsv(file: string, target: CsvTarget): AsyncGenerator<CsvLine> {
   target.views.known(target.view);
   let reader: LineReader | undefined;
+  let breaks = 0;
   try {
     for await (const { record, info } of records(file)) {
-      if (reader) yield reader.read(record, info.lines);
+      breaks += breaksIn(record);
+      // The parser counts a break of two characters inside quotes as two lines.
+      if (reader) yield reader.read(record, info.records + info.empty_lines + breaks);
       else reader = new LineReader(record, target);
     }
   } catch (cause) {
     throw asFault(cause);
   }
   if (!reader) throw new CsvFault('The file is empty: its first line must name the columns.');
+}
+
+/** Line breaks inside of cells. */
+function breaksIn(record: readonly Cell[]): number {
+  return record.reduce((sum, cell) => sum + (cell?.match(/\r\n|\r|\n/g)?.length ?? 0), 0);
 }
 
 function records(file: string): AsyncIterable<ReadRecord> {
