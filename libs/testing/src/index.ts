@@ -36,3 +36,4 @@ export type { RecordToMake } from './recording-prediction-sink';
 export { FakeFeatureStore } from './fake-feature-store';
 export type { JoinRow } from './fake-feature-store';
 export { InMemoryBlobStore } from './in-memory-blob-store';
+export { flattened, inPieces } from './byte-pieces';

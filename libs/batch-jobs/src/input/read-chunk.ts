@@ -1,0 +1,39 @@
+import type { BlobStore } from '@app/blob-store';
+import type { JsonRecord } from '@app/core';
+import type { RowError } from '../results/row-error';
+import { splitLines } from './split-lines';
+
+/** A row of a chunk file: as the client sent it, or why there is none. */
+export type ChunkRow = {
+  /** In the job's input. */
+  readonly index: number;
+  readonly id: string;
+} & ({ readonly row: JsonRecord } | { readonly error: RowError });
+
+/** A line is longer than the row in it: its index, its id, each character of it perhaps escaped, and the frame. */
+const MAX_LINE_BYTES = 2 * 1024 * 1024;
+
+/**
+ * The rows of a chunk file, in order, some at a time; undefined where there is no such file. A row is what `JSON.parse` makes of
+ * the client's own digits, as at the doors of online predictions. Throws storage_unavailable.
+ */
+export async function readChunk(
+  store: BlobStore,
+  key: string,
+): Promise<AsyncGenerator<readonly ChunkRow[]> | undefined> {
+  const content = await store.get(key);
+  return content && rowsOf(content);
+}
+
+async function* rowsOf(content: AsyncIterable<Uint8Array>): AsyncGenerator<readonly ChunkRow[]> {
+  for await (const lines of splitLines(content, MAX_LINE_BYTES)) yield lines.map(({ bytes }) => rowOf(bytes));
+}
+
+function rowOf(line: Buffer): ChunkRow {
+  const { i: index, ...rest } = JSON.parse(line.toString('utf8')) as ChunkLine;
+  return { index, ...rest };
+}
+
+type ChunkLine = { readonly i: number; readonly id: string } & (
+  { readonly row: JsonRecord } | { readonly error: RowError }
+);
