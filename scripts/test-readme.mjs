@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
  */
 const READY_MS = 600_000;
 const STOP_MS = 40_000;
+const STORED_MS = 60_000;
 const root = fileURLToPath(new URL('..', import.meta.url));
 const box = mkdtempSync(join(tmpdir(), 'quayside-readme-'));
 const project = join(box, 'project');
@@ -39,17 +40,29 @@ async function serves() {
     return (await fetch('http://127.0.0.1:8080/ready')).ok;
   }, READY_MS);
   const answered = ready && (await answers());
+  // What is stored comes a moment after the server is ready.
+  const joined = ready && (await waitFor(joins, STORED_MS));
   process.kill(-server.pid, 'SIGINT');
   const stopped = await waitFor(() => server.ended !== undefined, STOP_MS);
   if (!stopped) process.kill(-server.pid, 'SIGKILL');
-  return say(`serve: ${serveCommand}`, { ready, answered, stopped });
+  return say(`serve: ${serveCommand}`, { ready, answered, joined, stopped });
 }
 
-async function answers() {
-  const body = JSON.stringify({ text: 'my card has not arrived yet', model_id: 'banking-intents', top_k: 1 });
+function answers() {
+  return post('/predict', { text: 'my card has not arrived yet', model_id: 'banking-intents', top_k: 1 });
+}
+
+/** Whether a prediction finds the columns that are stored. */
+function joins() {
+  const terms = { amount: 1864, duration_months: 18, purpose: 'education', installment_rate: 4 };
+  const others = { other_debtors: 'none', other_installment_plans: 'none' };
+  return post('/v1/models/credit-risk/predict', { rows: [{ applicant_id: 'a-1001', ...terms, ...others }] });
+}
+
+async function post(path, body) {
   const headers = { 'content-type': 'application/json' };
-  const response = await fetch('http://127.0.0.1:8080/predict', { method: 'POST', headers, body });
-  console.log(`  POST /predict ${response.status} ${(await response.text()).slice(0, 200)}`);
+  const response = await fetch(`http://127.0.0.1:8080${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+  console.log(`  POST ${path} ${response.status} ${(await response.text()).slice(0, 200)}`);
   return response.ok;
 }
 

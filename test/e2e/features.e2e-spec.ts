@@ -291,7 +291,7 @@ describe('a push', () => {
     await open();
     const rows = Array.from({ length: 10_000 }, (_, at) => person(`p${at}`, { age: at }));
     expect(bodyOf(await push(rows))).toMatchObject({ written: 10_000, skipped_older: 0, rejected: [] });
-    expect(errorOf(await push([...rows, rows[0]!]))).toMatchObject({ details: [{ code: 'too_many_items' }] });
+    expect(errorOf(await push([...rows, rows[0]]))).toMatchObject({ details: [{ code: 'too_many_items' }] });
     expect(await viewOf('people')).toMatchObject({ rows: 10_000 });
   });
 

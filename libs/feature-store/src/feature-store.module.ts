@@ -37,6 +37,7 @@ export class FeatureStoreModule implements OnModuleInit {
     private readonly application: ViewApplication,
     private readonly housekeeping: FeatureHousekeeping,
     private readonly firstRows: FirstRows,
+    private readonly reader: FeatureReader,
     private readonly database: Database,
     private readonly drain: Drain,
   ) {}
@@ -79,9 +80,20 @@ export class FeatureStoreModule implements OnModuleInit {
     this.drain.register('flush', 'first-feature-rows', () => this.firstRows.close());
     this.application.start();
     this.firstRows.start();
-    void this.database.whenUp().then(() => this.housekeeping.start());
+    void this.database.whenUp().then(() => {
+      this.housekeeping.start();
+      return this.warmUp();
+    });
+  }
+
+  /** A first read has to connect, which may take longer than a request waits: nobody waits for this one. */
+  private async warmUp(): Promise<void> {
+    await this.reader.read([NOBODY], { timeoutMs: WARM_UP_MS });
   }
 }
+
+const NOBODY = { view: '', key: '' };
+const WARM_UP_MS = 1000;
 
 type QueryParts = [FeatureViews, FeatureReader, FeatureStore, Database, Clock];
 

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Config } from '@app/config';
 import { SystemClock } from '@app/core';
 import { Database, EmbeddedPostgres } from '@app/database';
-import { FeatureViews, PostgresFeatureViewStore, readFeatureViews } from '@app/feature-store';
+import { type FeatureViews, PostgresFeatureViewStore, readFeatureViews } from '@app/feature-store';
 import { FolderModelRegistry } from '@app/model-registry';
 import { databaseServer } from '../../database-server';
 import { StartFault } from '../../start-fault';
