@@ -1,33 +1,21 @@
 import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { BatchVerdict } from '../tasks/batch-check';
-import type { TaskInput } from '../tasks/task';
 import { type BatchLimits, type CallSize, type Priority, type QueueView, composeBatch } from './batch-policy';
 import { BatchSizer } from './batch-sizer';
 import { rowsOfCall } from './pieces';
-import type { QueuedCall } from './queued-call';
+import type { Piece, PiecesRun, QueuedCall } from './queued-call';
 import { TokenLength } from './run-shape';
 import { DrainRate, expectedMs, rowsWithin } from './service-times';
 import type { VersionStatistics, WaitingStatistics } from './statistics';
 import { VersionCounters } from './version-counters';
 
-/** Rows of one call in one batch. */
-export interface Piece {
-  readonly owner: QueuedCall;
-  readonly from: number;
-  readonly input: TaskInput;
-  /** Why it runs by itself: its batch failed, or the process of its batch died. */
-  readonly rerun?: 'failed' | 'suspect';
-}
-
 /** A batch that an executor runs. */
-export interface RunningBatch {
+export interface RunningBatch extends PiecesRun {
   readonly queue: CallQueue;
-  readonly pieces: readonly Piece[];
   readonly rows: number;
   readonly full: boolean;
   readonly startedAtMs: number;
   readonly expectedMs: number;
-  readonly abandon: AbortController;
 }
 
 /** More bytes do not gain from sharing a frame. */

@@ -51,10 +51,12 @@ export class ModelScheduler {
       if (call.context.signal.aborted) return reject(clientClosed());
       const load = this.loadOf(call.version);
       const shape = runShapeOf(call.version, call.input, load.tokenLength.bytesPerToken);
-      const queue = load.queue(call.priority ?? 'online', shape.key);
+      const priority = call.priority ?? 'online';
+      const queue = load.queue(priority, shape.key);
       const refusal = this.refusalOf(call, queue, shape);
       if (refusal) return reject(refusal);
-      this.enter(new QueuedCall({ call, shape, queue, resolve, reject, submittedAtMs: this.clock.monotonicMs() }));
+      const submittedAtMs = this.clock.monotonicMs();
+      this.enter(new QueuedCall({ call, shape, priority, lessons: load, submittedAtMs, resolve, reject }), queue);
     });
   }
 
@@ -109,9 +111,9 @@ export class ModelScheduler {
     return overloadedError(call.version, admission.retryAfterMs);
   }
 
-  private enter(queued: QueuedCall): void {
-    const { call, shape, queue } = queued;
+  private enter(queued: QueuedCall, queue: CallQueue): void {
     const { load } = queue;
+    const { call, shape } = queued;
     const { context } = call;
     if (load.rows === 0) this.turns.wake(load);
     load.rows += call.input.rows;
@@ -121,6 +123,7 @@ export class ModelScheduler {
     this.turns.note(queue);
     queued.timer = atDeadline(context, this.clock, () => this.expire(queued));
     queued.onLeave = () => this.settle(queued, clientClosed());
+    queued.onEnd = () => this.release(queued, queue);
     context.signal.addEventListener('abort', queued.onLeave, { once: true });
     if (load.verdict === undefined) this.bringIn(load);
     else if (this.roomFor(load)) this.pump();
@@ -272,16 +275,12 @@ export class ModelScheduler {
 
   /** Ends a call: with `error`, or with what its pieces gave. */
   private settle(queued: QueuedCall, error: unknown): void {
-    if (queued.isSettled) return;
     queued.end(error, this.clock.monotonicMs());
-    this.release(queued);
   }
 
-  private release(queued: QueuedCall): void {
-    const { call, queue, shape, running } = queued;
-    queued.timer?.cancel();
-    if (queued.onLeave) call.context.signal.removeEventListener('abort', queued.onLeave);
-    this.withdraw(queued);
+  private release(queued: QueuedCall, queue: CallQueue): void {
+    const { call, shape, running } = queued;
+    this.withdraw(queued, queue);
     queue.load.rows -= call.input.rows;
     this.bytes -= shape.bytes;
     this.calls -= 1;
@@ -290,8 +289,7 @@ export class ModelScheduler {
   }
 
   /** Takes out what still waits of a call. */
-  private withdraw(queued: QueuedCall): void {
-    const { queue } = queued;
+  private withdraw(queued: QueuedCall, queue: CallQueue): void {
     const { load } = queue;
     const waited = load.hasWaiting;
     queue.remove(queued);

@@ -1,16 +1,39 @@
 import type { Timer } from '@app/core';
-import type { TaskOutput } from '../tasks/task';
+import type { TaskInput, TaskOutput } from '../tasks/task';
 import { taskOf } from '../tasks/tasks';
-import type { CallQueue, Piece, RunningBatch } from './call-queue';
+import type { Priority } from './batch-policy';
 import { joinPieces } from './pieces';
-import type { RunShape } from './run-shape';
+import type { RunShape, TokenLength } from './run-shape';
 import type { ScheduledCall, ScheduledResult } from './scheduled-call';
+import type { VersionCounters } from './version-counters';
+
+/** Rows of one call in one batch. */
+export interface Piece {
+  readonly owner: QueuedCall;
+  readonly from: number;
+  readonly input: TaskInput;
+  /** Why it runs by itself: its batch failed, or the process of its batch died. */
+  readonly rerun?: 'failed' | 'suspect';
+}
+
+/** Pieces that run together, until `abandon` says that nobody waits for any of them. */
+export interface PiecesRun {
+  readonly pieces: readonly Piece[];
+  readonly abandon: AbortController;
+}
+
+/** What is learnt of a version from each of its calls. */
+interface VersionLessons {
+  readonly tokenLength: TokenLength;
+  readonly counters: VersionCounters;
+}
 
 /** What a call is made of, and who waits for it. */
 interface QueuedCallParts {
   readonly call: ScheduledCall;
   readonly shape: RunShape;
-  readonly queue: CallQueue;
+  readonly priority: Priority;
+  readonly lessons: VersionLessons;
   readonly submittedAtMs: number;
   readonly resolve: (result: ScheduledResult) => void;
   readonly reject: (error: unknown) => void;
@@ -24,12 +47,16 @@ export interface RunTotals {
 
 /** A call from its submission until it settles, once: gathers what its pieces give, and counts how it ended. */
 export class QueuedCall {
+  /** Ends it at its deadline. */
   timer?: Timer;
+  /** Ends it when its caller leaves. */
   onLeave?: () => void;
+  /** Told once, when it has settled. */
+  onEnd?: () => void;
   /** Rows that were given to batches. */
   rowsTaken = 0;
   /** Batches that run rows of it. */
-  readonly running = new Set<RunningBatch>();
+  readonly running = new Set<PiecesRun>();
   private rowsDone = 0;
   /** What its pieces gave, by their first row. */
   private readonly outputs = new Map<number, TaskOutput>();
@@ -47,10 +74,6 @@ export class QueuedCall {
 
   get shape(): RunShape {
     return this.parts.shape;
-  }
-
-  get queue(): CallQueue {
-    return this.parts.queue;
   }
 
   get submittedAtMs(): number {
@@ -80,7 +103,7 @@ export class QueuedCall {
   take({ from, input }: Piece, output: TaskOutput, { computeMs, batchRows }: RunTotals): void {
     const { version } = this.call;
     if (version.text) {
-      this.queue.load.tokenLength.observe(input, taskOf(version.task).usage(output)?.tokens ?? 0);
+      this.parts.lessons.tokenLength.observe(input, taskOf(version.task).usage(output)?.tokens ?? 0);
     }
     this.outputs.set(from, output);
     this.rowsDone += input.rows;
@@ -95,6 +118,13 @@ export class QueuedCall {
     if (!this.hasStarted) this.countWait(nowMs);
     if (error === undefined) this.answer();
     else this.refuse(error);
+    this.leave();
+  }
+
+  private leave(): void {
+    this.timer?.cancel();
+    if (this.onLeave) this.call.context.signal.removeEventListener('abort', this.onLeave);
+    this.onEnd?.();
   }
 
   private answer(): void {
@@ -102,19 +132,19 @@ export class QueuedCall {
     try {
       const inOrder = [...outputs].sort(([a], [b]) => a - b).map(([, output]) => output);
       this.parts.resolve({ output: joinPieces(inOrder), queueMs: startedAtMs - submittedAtMs, computeMs, batchSize });
-      this.queue.load.counters.ended(undefined);
+      this.parts.lessons.counters.ended(undefined);
     } catch (error) {
       this.refuse(error);
     }
   }
 
   private refuse(error: unknown): void {
-    this.queue.load.counters.ended(error);
+    this.parts.lessons.counters.ended(error);
     this.parts.reject(error);
   }
 
   private countWait(untilMs: number): void {
-    const { load, priority } = this.queue;
-    load.counters.waits[priority].observe(untilMs - this.submittedAtMs, untilMs);
+    const { lessons, priority } = this.parts;
+    lessons.counters.waits[priority].observe(untilMs - this.submittedAtMs, untilMs);
   }
 }
