@@ -91,12 +91,11 @@ export class JobsBench implements AsyncDisposable {
     await this.store.leases.commit(resultOf(await this.claimed(id, idx), errRows));
   }
 
-  /** Lets a moment of a chunk, or of a job, pass: it is due now. */
+  /** Lets the time pass at which somebody has to look at a chunk, where there is one. */
   async makeDue(id: string, idx: number): Promise<void> {
-    await this.db.query("update job_chunk set due_at = now() - interval '1 second' where job_id = $1 and idx = $2", [
-      id,
-      idx,
-    ]);
+    const sql = `update job_chunk set due_at = now() - interval '1 second'
+      where job_id = $1 and idx = $2 and due_at is not null`;
+    await this.db.query(sql, [id, idx]);
   }
 
   /** What one value of a query is. */
