@@ -1,4 +1,4 @@
-import { STORED_CODEC, type StoredValue, decodeStored } from '@app/core';
+import { type JsonRecord, STORED_CODEC, type StoredValue, decodeStored, ownValue } from '@app/core';
 import type { FeatureViews } from '../views/feature-views';
 import type { StoredRow } from './feature-reader';
 
@@ -15,10 +15,11 @@ export interface WrittenRow {
 /** The values of a stored row, of every feature that the views know. Throws for rows of another codec, and damaged ones. */
 export function decodeRow({ view, eventTsUs, data, codec }: WrittenRow, views: FeatureViews): StoredRow {
   if (codec !== STORED_CODEC) throw new Error(`Rows of view "${view}" are written in codec ${codec}.`);
-  const stored = JSON.parse(data) as Readonly<Record<string, unknown>>;
+  const stored = JSON.parse(data) as JsonRecord;
   const values: Record<string, StoredValue | null> = {};
   for (const { name, dtype } of views.featuresOf(view).values()) {
-    const json = stored[name] ?? null;
+    // A feature may be called `constructor`, which every object has.
+    const json = ownValue(stored, name) ?? null;
     values[name] = json === null ? null : decodeStored(dtype, json);
   }
   return { eventTsUs, values };
