@@ -89,7 +89,7 @@ const ERASE = 'delete from prediction_log where created_at = $1 and id = $2';
 const ERASE_REJECTS = 'delete from prediction_log_reject where id = $1';
 
 const FIRST = '0001-01-01T00:00:00Z';
-const LAST = '9999-12-31T23:59:59Z';
+const LAST = '9999-12-31T23:59:59.999Z';
 const LAST_ID = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 const LAST_INDEX = 2_147_483_647;
 
@@ -161,9 +161,9 @@ export class PredictionHistory {
   }
 }
 
-/** Whether a text can be the id of a prediction: a UUIDv7 in lower case. */
+/** Whether a text can be the id of a prediction: a UUIDv7 in lower case, of a moment that PostgreSQL can be asked for. */
 export function isPredictionId(text: string): boolean {
-  return UUID_V7.test(text);
+  return UUID_V7.test(text) && millisecondsOf(text) <= Date.parse(LAST);
 }
 
 function createdAtOf(id: string): string {
