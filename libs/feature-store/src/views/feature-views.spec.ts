@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryDirectory } from '@app/testing';
 import { FeatureViews, readFeatureViews } from './feature-views';
@@ -140,6 +140,16 @@ retention: { online: 6d, history: 36501d }
     expect(says(views)).toEqual([
       'a.yaml#1001: the folder declares more than 1000 views',
       'b.yaml: cannot be read: is larger than 1048576 bytes',
+    ]);
+  });
+
+  it('waits for nothing that only looks like a file of views, such as a folder or a device', async () => {
+    const directory = await temporaryDirectory();
+    await mkdir(join(directory, 'a.yaml'));
+    await symlink('/dev/zero', join(directory, 'b.yaml'));
+    expect(says(await readFeatureViews(directory))).toEqual([
+      'a.yaml: cannot be read: is not a file',
+      'b.yaml: cannot be read: is not a file',
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { QuaysideError } from '@app/core';
 import { parseAllDocuments } from 'yaml';
@@ -174,10 +174,11 @@ async function yamlFiles(directory: string): Promise<string[]> {
 
 async function readDocuments(path: string): Promise<{ documents: unknown[]; fault?: string }> {
   try {
-    const text = await readFile(path, 'utf8');
-    if (Buffer.byteLength(text) > VIEW_LIMITS.fileBytes)
-      throw new Error(`is larger than ${VIEW_LIMITS.fileBytes} bytes`);
-    const parsed = parseAllDocuments(text, { stringKeys: true, logLevel: 'error' });
+    const file = await stat(path);
+    // A pipe, for one, would be waited for as long as nobody writes into it.
+    if (!file.isFile()) throw new Error('is not a file');
+    if (file.size > VIEW_LIMITS.fileBytes) throw new Error(`is larger than ${VIEW_LIMITS.fileBytes} bytes`);
+    const parsed = parseAllDocuments(await readFile(path, 'utf8'), { stringKeys: true, logLevel: 'error' });
     const documents = 'empty' in parsed ? [] : parsed;
     const [problem] = documents.flatMap(({ errors, warnings }) => [...errors, ...warnings]);
     if (problem) throw problem;
