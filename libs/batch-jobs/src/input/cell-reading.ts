@@ -66,7 +66,7 @@ function numberJson(text: string, { wideIntegers, nonFinite }: CellReading): str
   const [, sign, whole, fraction, exponent] = NUMBER.exec(text) ?? [];
   if (!whole && !fraction) return nonFinite ? nonFiniteJson(text) : undefined;
   const digits = `${sign === '-' ? '-' : ''}${whole?.replace(/^0+(?=\d)/, '') || '0'}`;
-  if (fraction || exponent) return `${digits}${fraction && `.${fraction}`}${exponent ?? ''}`;
+  if (fraction || exponent) return `${digits}${fraction ? `.${fraction}` : ''}${exponent ?? ''}`;
   return wideIntegers && !Number.isSafeInteger(Number(digits)) ? `"${digits}"` : digits;
 }
 
