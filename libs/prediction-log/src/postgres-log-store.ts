@@ -75,3 +75,13 @@ export function sqlStateOf(fault: unknown): string {
   const { code } = (fault ?? {}) as { readonly code?: unknown };
   return typeof code === 'string' && !isQuaysideError(fault) ? code : '';
 }
+
+/**
+ * Why rows are not written, for the log. Only codes: PostgreSQL's own words may quote values. What lies behind
+ * database_unavailable stands beside it, such as 53100 for a full disk.
+ */
+export function reasonOf(fault: unknown): string {
+  const { code, cause, name } = Object(fault) as Readonly<Record<'code' | 'cause' | 'name', unknown>>;
+  const codes = [String(code ?? name), sqlStateOf(cause)];
+  return codes.filter((text) => text !== '').join(': ');
+}

@@ -10,7 +10,7 @@ import { LogHousekeeping } from './log-housekeeping';
 import { LogPartitions } from './log-partitions';
 import type { LogQueueLimits } from './log-queue';
 import { LoggingPredictionSink } from './logging-prediction-sink';
-import { PostgresLogStore, sqlStateOf } from './postgres-log-store';
+import { PostgresLogStore, reasonOf } from './postgres-log-store';
 import { PredictionHistory } from './prediction-history';
 import { Redactor } from './redaction';
 
@@ -115,12 +115,6 @@ function buildSink(options: PredictionLogOptions, { database, clock, views }: Si
     store: new PostgresLogStore(database.log, new LogPartitions(database.main)),
     onChange: tellOfWriting,
   });
-}
-
-/** Only codes: PostgreSQL's own words may quote values. */
-function reasonOf(fault: unknown): string {
-  const { code } = (fault ?? {}) as { readonly code?: unknown };
-  return sqlStateOf(fault) || String(code ?? (fault as Error | undefined)?.name);
 }
 
 function tellOfWriting(state: 'failing' | 'writing', fault?: unknown): void {
