@@ -3,6 +3,7 @@ export type { DatabaseOptions, DatabaseParts } from './database';
 export type { DatabaseStatus } from './database-status';
 export { DatabasePool } from './database-pool';
 export type { PoolLimits, QueryResult, Queryable } from './database-pool';
+export { plainConnectionTo } from './server-address';
 export type { DatabaseServer } from './server-address';
 export { DatabaseModule } from './database.module';
 export { EmbeddedPostgres } from './embedded/embedded-postgres';

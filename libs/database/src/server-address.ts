@@ -35,6 +35,14 @@ export function connectionTo(server: DatabaseServer, name: string): ClientConfig
   };
 }
 
+/**
+ * How a library with tables and parsers of its own connects to the same server: address and name, and nothing of ours.
+ * Throws nothing; with no server it is the default one of `pg`.
+ */
+export function plainConnectionTo(server: DatabaseServer, name: string): ClientConfig {
+  return { ...addressOf(server), application_name: `quayside ${name}`, keepAlive: true };
+}
+
 function addressOf(server: DatabaseServer): ClientConfig {
   if (server.kind === 'none') return {};
   if (server.kind === 'url') return parseIntoClientConfig(server.url);
