@@ -100,6 +100,15 @@ describe('a session', () => {
     ]);
   });
 
+  it('is there for the first to ask, on every pool, as soon as the database is up', async () => {
+    const database = databaseAt({ kind: 'url', url: here.url });
+    database.start();
+    await database.whenUp();
+    const idle = [database.features, database.log, database.main].map((pool) => pool.usage.idle);
+    await database.close();
+    expect(idle).toEqual([4, 1, 1]);
+  });
+
   it('is in UTC and exact, whatever the role and the database say', async () => {
     await using other = await testDatabase();
     const { rows } = await other.database.main.query<{ name: string }>('select current_database() as name');

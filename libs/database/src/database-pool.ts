@@ -7,6 +7,8 @@ import { isServerFault, unavailable } from './unavailable';
 export interface PoolLimits {
   /** Connections at most. */
   readonly size: number;
+  /** As many of them are opened before anybody asks, and stay; at least one, so that others see that this process is there. */
+  readonly keeps: number;
   /** How long the server works on a statement, in milliseconds. */
   readonly statementTimeoutMs: number;
   /** How long an answer is waited for, in milliseconds: a frozen server notices no timeout of its own. */
@@ -60,12 +62,11 @@ export class DatabasePool implements Queryable {
   private readonly broken = new WeakSet<object>();
 
   constructor(private readonly parts: PoolParts) {
-    const { size, statementTimeoutMs } = parts.limits;
+    const { size, keeps, statementTimeoutMs } = parts.limits;
     this.pool = new Pool({
       ...connectionTo(parts.server, parts.name),
       max: size,
-      // As long as a connection is there, others see that this process is.
-      min: 1,
+      min: keeps,
       statement_timeout: statementTimeoutMs,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       verify: (client, done) => void this.checkZone(client).then(() => done(), done),
@@ -104,6 +105,16 @@ export class DatabasePool implements Queryable {
   async open(): Promise<Session> {
     const refusal = this.parts.refusal();
     if (refusal !== undefined) throw unavailable(refusal);
+    return this.connect();
+  }
+
+  /** Opens the connections that it keeps, whatever is refused otherwise. What cannot be opened is tried again when it is needed. */
+  async warm(): Promise<void> {
+    const opening = Array.from({ length: this.parts.limits.keeps }, () => this.connect());
+    for (const opened of await Promise.allSettled(opening)) if (opened.status === 'fulfilled') opened.value.release();
+  }
+
+  private async connect(): Promise<Session> {
     const opening = this.pool.connect();
     try {
       return new Session(await this.bounded(opening, CONNECT_TIMEOUT_MS * 2), this);

@@ -23,14 +23,15 @@ export interface DatabaseParts {
 
 /** No flush and no report takes the connection of a request: they have pools of their own. */
 const POOLS = {
-  features: { size: 8, statementTimeoutMs: 200, queryTimeoutMs: 250 },
-  log: { size: 1, statementTimeoutMs: 5000, queryTimeoutMs: 6000 },
-  main: { size: 8, statementTimeoutMs: 10_000, queryTimeoutMs: 11_000 },
+  // To open one takes as long as a request waits for its features.
+  features: { size: 8, keeps: 4, statementTimeoutMs: 200, queryTimeoutMs: 250 },
+  log: { size: 1, keeps: 1, statementTimeoutMs: 5000, queryTimeoutMs: 6000 },
+  main: { size: 8, keeps: 1, statementTimeoutMs: 10_000, queryTimeoutMs: 11_000 },
 } as const satisfies Record<string, PoolLimits>;
 
-const WATCH: PoolLimits = { size: 1, statementTimeoutMs: 1000, queryTimeoutMs: 1000 };
+const WATCH: PoolLimits = { size: 1, keeps: 1, statementTimeoutMs: 1000, queryTimeoutMs: 1000 };
 /** Kysely holds one connection for its lock while the other one looks at what was applied. */
-const MIGRATION: PoolLimits = { size: 2, statementTimeoutMs: 600_000, queryTimeoutMs: 610_000 };
+const MIGRATION: PoolLimits = { size: 2, keeps: 1, statementTimeoutMs: 600_000, queryTimeoutMs: 610_000 };
 const BEAT_EVERY_MS = 500;
 /** How long our own PostgreSQL may need to start before that is worth a line. */
 const QUIET_START_MS = 10_000;
@@ -109,12 +110,16 @@ export class Database {
   async close(): Promise<void> {
     this.isClosed = true;
     this.endRest();
-    await Promise.all([this.features, this.log, this.main, this.watch].map((pool) => pool.close()));
+    await Promise.all([...this.pools, this.watch].map((pool) => pool.close()));
     await this.rested.promise;
   }
 
   private pool(name: string, limits: PoolLimits, refusal = () => this.refusal()): DatabasePool {
     return new DatabasePool({ name, limits, refusal, server: this.options.server, clock: this.parts.clock });
+  }
+
+  private get pools(): readonly DatabasePool[] {
+    return [this.features, this.log, this.main];
   }
 
   private refusal(): unknown {
@@ -142,6 +147,7 @@ export class Database {
   private async comeUp(): Promise<void> {
     const pool = this.pool('migration', MIGRATION, () => undefined);
     const migrations = await migrate(pool).finally(() => pool.close());
+    await Promise.all(this.pools.map((each) => each.warm()));
     if (this.isClosed) return;
     this.state = moveDatabase(this.state, 'up');
     this.firstUp.resolve();
@@ -160,7 +166,7 @@ export class Database {
     if (isNews) this.reported = reason;
     this.reason = reason;
     if (this.state === 'up') this.state = moveDatabase(this.state, 'down');
-    for (const pool of [this.features, this.log, this.main]) pool.giveUp(this.reason);
+    for (const pool of this.pools) pool.giveUp(this.reason);
     if (isNews)
       this.parts.log('warn', { event: 'database_down', reason: this.reason, msg: 'PostgreSQL does not answer.' });
   }
