@@ -14,6 +14,7 @@ import {
   temporaryDirectory,
   testDatabase,
 } from '@app/testing';
+import type { ModelDetail } from '../../apps/api/src/models/model-statistics.dto';
 import { type Answer, DEFAULT_MODELS, Door, errorOf, outcome } from './door';
 
 const VIEWS = `
@@ -107,6 +108,12 @@ describe('stored features in PostgreSQL', () => {
     await push('moods', { person: 'a' }, { joy: 0.1 }, '2026-01-01T00:00:00Z');
     const answer = await ask('bound', { person: 'a', shop: '7' });
     expect(outcome(answer)).toBe('200');
+    const { body } = await door.send('/v1/models/bound');
+    const [{ features }] = (body as ModelDetail).statistics.versions;
+    expect(features).toMatchObject({
+      sources: { request: 0, const: 0 },
+      statuses: { OUTSIDE_MAX_AGE: 1, NULL_VALUE: 1 },
+    });
     expect(await loggedFeatures(answer)).toMatchObject({
       age: { value: 33, source: 'store', status: 'PRESENT', view: 'people@1' },
       income: { value: 1, source: 'default', status: 'NULL_VALUE', view: 'people@1' },

@@ -1,4 +1,4 @@
-import { type CallContext, type JsonRecord, parseModelReference } from '@app/core';
+import { type CallContext, type JsonRecord, QuaysideError, parseModelReference } from '@app/core';
 import type { ModelVersion } from '@app/model-registry';
 import {
   type ColumnToMake,
@@ -11,7 +11,7 @@ import {
   aModelVersion,
   featureViews,
 } from '@app/testing';
-import { BoundFeatureStore } from './bound-feature-store';
+import { BoundFeatureStore, type BoundFeatureStoreParts } from './bound-feature-store';
 
 const VIEWS = featureViews(
   {
@@ -52,12 +52,12 @@ interface Setting {
 const NOW = '2026-01-02T00:00:00Z';
 const NOW_MS = Date.UTC(2026, 0, 2);
 
-function setUp(context: Partial<CallContext> = {}): Setting {
+function setUp(context: Partial<CallContext> = {}, more: Partial<BoundFeatureStoreParts> = {}): Setting {
   const clock = new ManualClock(NOW_MS);
   const rows = new FakeFeatureRows();
   const reader = new FakeFeatureReader(VIEWS, rows);
   const writer = new FakeFeatureViewStore(VIEWS, clock, rows);
-  const parts = { views: VIEWS, reader, clock, readTimeoutMs: 50 };
+  const parts = { views: VIEWS, reader, clock, readTimeoutMs: 50, ...more };
   const store = new BoundFeatureStore(new FakeModelRegistry(clock), parts);
   const { signal } = new AbortController();
   const call: CallContext = { requestId: 'r', traceparent: '', deadlineAtMs: Infinity, signal, ...context };
@@ -336,12 +336,13 @@ describe(BoundFeatureStore.name, () => {
   });
 
   it('answers with defaults where a read did not happen in time and the view says so, and shows no status', async () => {
-    const { enrich, push, reader } = setUp();
+    const { enrich, push, reader, store } = setUp();
     await push('people', [{ person: 1, income: 5 }]);
     reader.timeOut();
     const version = one({ takes: 'FP32', from: FROM('income') });
     const { rows, provenance, degraded } = await enrich(version, { person_id: 1 });
     expect([rows, degraded]).toEqual([[{ x: 0 }], true]);
+    expect(store.statistics(version)).toMatchObject({ timeouts: 1, degradedCalls: 1, sources: { default: 1 } });
     expect(provenance).toEqual([
       {
         entityKeys: ['["1"]'],
@@ -373,6 +374,51 @@ describe(BoundFeatureStore.name, () => {
       code: 'features_unavailable',
       details: [{ field: 'rows[0].features.age', code: 'timeout' }],
     });
+  });
+
+  it('reads nothing by a version of a view that is refused, and goes on where a request needs none of it', async () => {
+    const refusal = new QuaysideError('features_unavailable', 'people@1 was applied with other content.');
+    const refusalOf = (view: string) => (view === 'people@1' ? refusal : undefined);
+    const { enrich, store, reader } = setUp({}, { refusalOf });
+    const version = one({ takes: 'INT64', from: FROM('age'), override: 'request' });
+    await expect(enrich(version, { person_id: 1 })).rejects.toBe(refusal);
+    await expect(store.inspect(version, [{ person_id: 1 }], {} as CallContext)).rejects.toBe(refusal);
+    expect((await enrich(version, { x: 7 })).rows).toEqual([{ x: 7 }]);
+    expect(reader.reads).toEqual([]);
+  });
+
+  it('counts sources, statuses, what was not read in time, and calls that were degraded', async () => {
+    const { enrich, store, push, reader, clock } = setUp();
+    const version = aBoundVersion(
+      {
+        given: { takes: 'FP32' },
+        income: { takes: 'FP32', from: FROM('income') },
+        score: { takes: 'FP32', from: FROM('score') },
+        fixed: { takes: 'FP32', from: 'const:1' },
+        doubled: { takes: 'FP32', from: 'transform:log1p@1(feature:people@1:income)' },
+      },
+      PERSON,
+    );
+    await enrich(one({ takes: 'FP32' }, {}), { x: 1 });
+    expect(store.statistics(version)).toBeUndefined();
+    await push('people', [
+      { person: 1, income: 5, score: 1 },
+      { person: 2, score: 1 },
+    ]);
+    await enrich(version, { person_id: 1, given: 1 }, { person_id: 2, given: 1 });
+    await expect(enrich(version, { person_id: 3, given: 1 })).rejects.toMatchObject({ code: 'feature_missing' });
+    await clock.advance(2 * 24 * 3_600_000);
+    await enrich(version, { person_id: 1, given: 1 });
+    reader.timeOut();
+    await enrich(one({ takes: 'FP32', from: FROM('income') }), { person_id: 1 });
+    await expect(enrich(version, { person_id: 1, given: 1 })).rejects.toMatchObject({ code: 'features_unavailable' });
+    expect(store.statistics(version)).toEqual({
+      sources: { request: 5, store: 4, default: 4, transform: 5, const: 5 },
+      statuses: { PRESENT: 4, OUTSIDE_MAX_AGE: 3, NULL_VALUE: 2, NOT_FOUND: 3 },
+      timeouts: 3,
+      degradedCalls: 0,
+    });
+    expect(store.statistics(aModelVersion({ model: 'plain' }))).toBeUndefined();
   });
 
   it('computes the default of a column where an argument is lacking', async () => {

@@ -6,6 +6,7 @@ import { alternatives } from './bindings/request-fields';
 import { RowFault, RowFaults } from './bindings/row-faults';
 import { type FilledRow, RowFilling } from './bindings/row-filling';
 import type { KnownViews } from './bindings/view-binder';
+import { FeatureCounters, type FeatureStatistics } from './feature-counters';
 import { type BoundRow, type Enriched, FeatureStore, type InspectedRow } from './feature-store';
 import type { FeatureRead, FeatureReader } from './rows/feature-reader';
 import { entityKeyOf } from './views/entity-key';
@@ -18,6 +19,14 @@ export interface BoundFeatureStoreParts {
   readonly clock: Clock;
   /** The longest read where the request itself has more time, in milliseconds. */
   readonly readTimeoutMs: number;
+  /** Why nothing may be read by a version of a view, `name@version`; undefined where it may. Absent: all may be read. */
+  readonly refusalOf?: (view: string) => QuaysideError | undefined;
+}
+
+/** A version's bindings, and what came of them. */
+interface Compiled {
+  readonly bindings: Bindings | undefined;
+  readonly counters: FeatureCounters;
 }
 
 /** The key of one row in each view that it needs. */
@@ -30,26 +39,28 @@ const NOTHING: FeatureRead = { kind: 'rows', rows: () => undefined };
  * one read, whatever it has of rows and views; one that gives every stored value itself costs none.
  */
 export class BoundFeatureStore extends FeatureStore {
-  private readonly compiled = new WeakMap<ModelVersion, Bindings | 'none'>();
+  private readonly compiled = new WeakMap<ModelVersion, Compiled>();
 
   constructor(
     schemaSource: ModelRegistry,
     private readonly parts: BoundFeatureStoreParts,
   ) {
     super(schemaSource);
-    schemaSource.beforeServing('bind', async (version) => void this.bindingsOf(version));
+    schemaSource.beforeServing('bind', async (version) => void this.compile(version));
   }
 
   override async enrich(version: ModelVersion, rows: readonly JsonRecord[], context: CallContext): Promise<Enriched> {
-    const bindings = this.bindingsOf(version);
+    const { bindings, counters } = this.compile(version);
     if (!bindings) return { rows, degraded: false };
     const keys = keysOf(bindings, rows);
     const read = await this.read(keys, context);
-    const filled = this.fill(bindings, { rows, keys, read });
+    const filled = this.fill(bindings, { rows, keys, read, counters });
+    const degraded = filled.some((row) => row.degraded);
+    if (degraded) counters.degradedCalls++;
     return {
       rows: filled.map(({ row }) => row),
       provenance: filled.map(({ provenance }) => provenance),
-      degraded: filled.some(({ degraded }) => degraded),
+      degraded,
     };
   }
 
@@ -58,7 +69,7 @@ export class BoundFeatureStore extends FeatureStore {
     rows: readonly JsonRecord[],
     context: CallContext,
   ): Promise<readonly InspectedRow[] | undefined> {
-    const bindings = this.bindingsOf(version);
+    const { bindings } = this.compile(version);
     if (!bindings) return undefined;
     const keys = keysOf(bindings, rows);
     const read = await this.read(keys, context);
@@ -67,24 +78,36 @@ export class BoundFeatureStore extends FeatureStore {
   }
 
   override describe(version: ModelVersion): BoundRow | undefined {
-    const bindings = this.bindingsOf(version);
+    const { bindings } = this.compile(version);
     if (!bindings) return undefined;
     const { columns, needs, fields } = bindings;
     return { fields: [...fields.values()], alternatives: alternatives(columns, needs) };
   }
 
-  private bindingsOf(version: ModelVersion): Bindings | undefined {
-    let bindings = this.compiled.get(version);
-    if (!bindings) this.compiled.set(version, (bindings = compileBindings(version, this.parts.views) ?? 'none'));
-    return bindings === 'none' ? undefined : bindings;
+  override statistics(version: ModelVersion): FeatureStatistics | undefined {
+    const compiled = this.compiled.get(version);
+    return compiled?.bindings && compiled.counters;
   }
 
-  /** Everything that the rows need, at once. Throws client_closed. */
+  /** Throws model_load_failed where the bindings have faults. */
+  private compile(version: ModelVersion): Compiled {
+    const known = this.compiled.get(version);
+    if (known) return known;
+    const made = { bindings: compileBindings(version, this.parts.views), counters: new FeatureCounters() };
+    this.compiled.set(version, made);
+    return made;
+  }
+
+  /** Everything that the rows need, at once. Throws client_closed, and what `refusalOf` says. */
   private async read(keys: readonly Keys[], { deadlineAtMs, signal }: CallContext): Promise<FeatureRead> {
     const wanted = new Map<string, { readonly view: string; readonly key: string }>();
-    for (const [{ name: view }, key] of keys.flatMap((own) => [...own])) wanted.set(`${view} ${key}`, { view, key });
+    const { reader, clock, readTimeoutMs, refusalOf } = this.parts;
+    for (const [{ name: view, reference }, key] of keys.flatMap((own) => [...own])) {
+      const refusal = refusalOf?.(reference);
+      if (refusal) throw refusal;
+      wanted.set(`${view} ${key}`, { view, key });
+    }
     if (wanted.size === 0) return NOTHING;
-    const { reader, clock, readTimeoutMs } = this.parts;
     const timeoutMs = Math.min(readTimeoutMs, deadlineAtMs - clock.monotonicMs());
     if (timeoutMs <= 0) return { kind: 'timeout' };
     const read = await reader.read([...wanted.values()], { timeoutMs, signal });
@@ -99,7 +122,7 @@ export class BoundFeatureStore extends FeatureStore {
     return filled;
   }
 
-  private fillings({ rows, keys, read }: ReadRows, faults: RowFaults): readonly RowFilling[] {
+  private fillings({ rows, keys, read, counters }: ReadRows, faults: RowFaults): readonly RowFilling[] {
     const nowUs = BigInt(Math.floor(this.parts.clock.epochMs())) * 1000n;
     return rows.map((row, index) => {
       const own = [...(keys[index] ?? [])];
@@ -107,7 +130,7 @@ export class BoundFeatureStore extends FeatureStore {
         own.map(([view, key]) => [view, read.kind === 'timeout' ? read.kind : read.rows(view.name, key)]),
       );
       const entityKeys = [...new Set(own.map(([, key]) => key))];
-      return new RowFilling({ row, path: pathOf(index), stored, entityKeys, nowUs }, faults);
+      return new RowFilling({ row, path: pathOf(index), stored, entityKeys, nowUs, counters }, faults);
     });
   }
 }
@@ -116,6 +139,7 @@ interface ReadRows {
   readonly rows: readonly JsonRecord[];
   readonly keys: readonly Keys[];
   readonly read: FeatureRead;
+  readonly counters?: FeatureCounters;
 }
 
 /** The keys that each row needs. Throws invalid_input for fields that rows may not have, and for keys they lack. */

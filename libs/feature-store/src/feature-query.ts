@@ -18,6 +18,8 @@ export interface FeatureQueryParts {
   readonly clock: Clock;
   /** The longest read where the request itself has more time, in milliseconds. */
   readonly readTimeoutMs: number;
+  /** As for `BoundFeatureStore`. */
+  readonly refusalOf?: (view: string) => QuaysideError | undefined;
 }
 
 /** Most values of one query: rows times features. */
@@ -40,7 +42,7 @@ export class FeatureQuery {
 
   /**
    * Features by name, `user_stats@3:country`, a row out per row in, in order. A row has the join keys of all views that are
-   * meant. Throws invalid_input, feature_view_not_found, feature_view_version_not_found, database_unavailable.
+   * meant. Throws invalid_input, feature_view_not_found, feature_view_version_not_found, features_unavailable, database_unavailable.
    */
   async features(
     references: readonly string[],
@@ -58,7 +60,7 @@ export class FeatureQuery {
 
   /**
    * What a version of a model would see of rows as its predictions take them; fields that no key needs may be left out.
-   * Throws invalid_input, also for a model without bindings, and database_unavailable.
+   * Throws invalid_input, also for a model without bindings, features_unavailable, and database_unavailable.
    */
   async model(
     version: ModelVersion,
@@ -74,6 +76,8 @@ export class FeatureQuery {
     const [, place, name] = /^([^:]*):(.*)$/s.exec(reference) ?? [];
     if (place === undefined) throw invalid(field, 'invalid_reference', 'must be written as view@version:feature');
     const view = this.parts.views.resolve(place);
+    const refusal = this.parts.refusalOf?.(viewReference(view));
+    if (refusal) throw refusal;
     const feature = view.features.find((candidate) => candidate.name === name);
     if (feature) return { reference, view, feature };
     throw invalid(field, 'unknown_feature', `names a feature that ${viewReference(view)} does not have`);

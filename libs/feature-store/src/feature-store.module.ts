@@ -51,15 +51,15 @@ export class FeatureStoreModule implements OnModuleInit {
         ...rowProviders(options),
         {
           provide: FeatureStore,
-          inject: [ModelRegistry, FeatureViews, FeatureReader, Clock],
-          useFactory: (registry: ModelRegistry, views: FeatureViews, reader: FeatureReader, clock: Clock) =>
-            new BoundFeatureStore(registry, { views, reader, clock, readTimeoutMs: options.readTimeoutMs }),
+          inject: [ModelRegistry, FeatureViews, FeatureReader, Clock, ViewApplication],
+          useFactory: (...[registry, views, reader, clock, application]: StoreParts) =>
+            new BoundFeatureStore(registry, { views, reader, clock, ...readingBy(options, application) }),
         },
         {
           provide: FeatureQuery,
-          inject: [FeatureViews, FeatureReader, FeatureStore, Database, Clock],
-          useFactory: (...[views, reader, store, database, clock]: QueryParts) =>
-            new FeatureQuery({ views, reader, store, database, clock, readTimeoutMs: options.readTimeoutMs }),
+          inject: [FeatureViews, FeatureReader, FeatureStore, Database, Clock, ViewApplication],
+          useFactory: (...[views, reader, store, database, clock, application]: QueryParts) =>
+            new FeatureQuery({ views, reader, store, database, clock, ...readingBy(options, application) }),
         },
       ],
       exports: [FeatureQuery, FeatureStore, FeatureViews, FeatureReader, FeatureViewStore, ViewApplication],
@@ -95,7 +95,13 @@ export class FeatureStoreModule implements OnModuleInit {
 const NOBODY = { view: '', key: '' };
 const WARM_UP_MS = 1000;
 
-type QueryParts = [FeatureViews, FeatureReader, FeatureStore, Database, Clock];
+type StoreParts = [ModelRegistry, FeatureViews, FeatureReader, Clock, ViewApplication];
+type QueryParts = [FeatureViews, FeatureReader, FeatureStore, Database, Clock, ViewApplication];
+
+/** How long a read may take, and what is not read at all. */
+function readingBy({ readTimeoutMs }: FeatureStoreOptions, application: ViewApplication) {
+  return { readTimeoutMs, refusalOf: (view: string) => application.refusalOf(view) };
+}
 
 /** What is stored in PostgreSQL, and what looks after it. */
 function rowProviders({ readTimeoutMs, firstRows }: FeatureStoreOptions): Provider[] {

@@ -1,5 +1,6 @@
 import type { CallContext, ErrorCode, JsonRecord, JsonValue, StoredDtype } from '@app/core';
 import type { ModelRegistry, ModelVersion } from '@app/model-registry';
+import type { FeatureStatistics } from './feature-counters';
 
 /** Where a value of a model's row came from. */
 export type FeatureSource = 'request' | 'store' | 'default' | 'transform' | 'const';
@@ -98,6 +99,11 @@ export abstract class FeatureStore {
    * model_load_failed where the bindings have faults.
    */
   describe(_version: ModelVersion): BoundRow | undefined {
+    return undefined;
+  }
+
+  /** What was joined for this version so far, by source and status; undefined for a model without bindings. No I/O. */
+  statistics(_version: ModelVersion): FeatureStatistics | undefined {
     return undefined;
   }
 

@@ -4,7 +4,7 @@ export { InferenceService } from './inference.service';
 export type { ModelSchema } from './inference.service';
 export type { PredictCall, Prediction } from './predict-call';
 export { InferenceStatistics } from './inference-statistics';
-export type { ModelStatistics } from './inference-statistics';
+export type { ModelStatistics, VersionFigures } from './inference-statistics';
 export { ResultCache } from './caching/result-cache';
 export type { CacheStatistics } from './caching/cache-counters';
 export { PredictionSink } from './prediction-sink';

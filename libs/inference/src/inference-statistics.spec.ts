@@ -1,4 +1,4 @@
-import { FakeExecutor, FakeModelRegistry, ManualClock } from '@app/testing';
+import { FakeExecutor, FakeFeatureStore, FakeModelRegistry, ManualClock } from '@app/testing';
 import { CacheCounters } from './caching/cache-counters';
 import { ResultCache } from './caching/result-cache';
 import { InferenceStatistics } from './inference-statistics';
@@ -11,7 +11,9 @@ function build() {
   const scheduler = new ModelScheduler(executor, clock, { queueLimitRows: 100, queueLimitBytes: 10_000 });
   const counters = new CacheCounters();
   const results = new ResultCache({ scheduler, clock, counters, maxBytes: 1_000_000, revision: 'quayside@1' });
-  return { registry, counters, scheduler, statistics: new InferenceStatistics(registry, scheduler, executor, results) };
+  const features = new FakeFeatureStore();
+  const statistics = new InferenceStatistics(registry, scheduler, executor, results, features);
+  return { registry, counters, scheduler, statistics };
 }
 
 describe(InferenceStatistics.name, () => {

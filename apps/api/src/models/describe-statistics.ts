@@ -2,9 +2,12 @@ import type {
   CacheStatistics,
   DurationStatistics,
   ModelStatistics,
+  VersionFigures,
   VersionStatistics,
   WaitingStatistics,
 } from '@app/inference';
+import type { FeatureStatistics } from '@app/feature-store';
+import type { FeatureJoinSummary } from './feature-join.dto';
 import type {
   BatchSummary,
   CacheDescription,
@@ -32,8 +35,8 @@ function describeCache({ sharedHits, sharedErrors, sharedTimeouts, ...own }: Cac
   return { ...own, shared_hits: sharedHits, shared_errors: sharedErrors, shared_timeouts: sharedTimeouts };
 }
 
-function describeVersion(statistics: VersionStatistics & { readonly version: string }): VersionStatisticsDescription {
-  const { version, batching, waiting, limitRows } = statistics;
+function describeVersion(statistics: VersionFigures): VersionStatisticsDescription {
+  const { version, batching, waiting, limitRows, features } = statistics;
   const { answered, shed, expired, cancelled, failed, quarantined } = statistics;
   return {
     version,
@@ -53,7 +56,12 @@ function describeVersion(statistics: VersionStatistics & { readonly version: str
       compute_output_ms: rounded(statistics.outputMs),
       rows_per_ms: roundedIfAny(statistics.rowsPerMs),
     },
+    ...(features && { features: describeJoin(features) }),
   };
+}
+
+function describeJoin({ sources, statuses, timeouts, degradedCalls }: FeatureStatistics): FeatureJoinSummary {
+  return { sources: { ...sources }, statuses: { ...statuses }, timeouts, degraded_calls: degradedCalls };
 }
 
 function describeWaiting({ calls, rows, oldestMs, waits }: WaitingStatistics): WaitingSummary {

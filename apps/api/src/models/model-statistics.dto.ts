@@ -1,6 +1,7 @@
 import { IsBoolean, IsIn, IsString } from 'class-validator';
 import { JSONSchema } from 'class-validator-jsonschema';
-import { Amount, AmountIfAny, Count, ListOf, Nested, Nullable } from '../http/dto';
+import { Amount, AmountIfAny, Count, ListOf, Nested, Nullable, Optional } from '../http/dto';
+import { FeatureJoinSummary } from './feature-join.dto';
 import { ModelDescription } from './models.dto';
 
 /** Durations of one kind. */
@@ -202,6 +203,11 @@ export class VersionStatisticsDescription {
   @JSONSchema({ description: 'Time that executors gave to it.' })
   @Nested(ExecutorTimeSummary)
   readonly executor!: ExecutorTimeSummary;
+
+  @JSONSchema({ description: 'Where its columns came from; left out for a model that looks up and computes none.' })
+  @Optional()
+  @Nested(FeatureJoinSummary)
+  readonly features?: FeatureJoinSummary;
 }
 
 /** The executors of a process. */

@@ -211,6 +211,7 @@ export const OPERATIONS = {
       'model_load_failed',
       'model_not_ready',
       'model_unavailable',
+      'features_unavailable',
       'database_unavailable',
     ],
   },

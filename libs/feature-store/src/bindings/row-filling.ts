@@ -7,6 +7,7 @@ import {
   isFloat,
   isQuaysideError,
 } from '@app/core';
+import type { FeatureCounters } from '../feature-counters';
 import type { FeatureRecord, FeatureSource, InspectedFeature, InspectedRow, RowProvenance } from '../feature-store';
 import { type ResolvedFeature, resolveFeature } from '../resolve-feature';
 import type { StoredRow } from '../rows/feature-reader';
@@ -36,6 +37,8 @@ export interface RowToFill {
   readonly entityKeys: readonly string[];
   /** Microseconds since the Unix epoch, the same for all rows of a call. */
   readonly nowUs: bigint;
+  /** Told of all that is looked up and filled in; absent: nobody counts. */
+  readonly counters?: FeatureCounters;
 }
 
 /** A row as the model's task reads it. */
@@ -73,11 +76,13 @@ export class RowFilling {
   fill(columns: readonly BoundColumn[]): FilledRow {
     const row: Record<string, JsonValue> = {};
     const features: FeatureRecord[] = [];
+    const { counters } = this.request;
     for (const column of columns) {
       try {
         const { json, record } = this.fillColumn(column);
         row[column.name] = json;
         features.push(record);
+        if (counters) counters.sources[record.source]++;
       } catch (error) {
         this.faults.note(error);
       }
@@ -210,6 +215,7 @@ export class RowFilling {
   /** What is stored, or what its policies make of the lack of it. */
   private resolve(feature: BoundFeature): { readonly source: 'store' | 'default'; readonly value: StoredScalar } {
     const resolved = resolveFeature(feature.wanted, this.request.stored.get(feature.view), this.request.nowUs);
+    this.request.counters?.lookedUp(resolved.status);
     if (!this.told || (this.told.resolved.status === 'PRESENT' && resolved.status !== 'PRESENT')) {
       this.told = { feature, resolved };
     }

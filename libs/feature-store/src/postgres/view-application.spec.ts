@@ -73,6 +73,12 @@ describe(ViewApplication.name, () => {
     expect(second.lines[0]?.msg).toContain('users@1 was applied with other content');
     expect(second.application.refusal()).toContain('users@1 was applied with other content');
     expect(first.application.refusal()).toBe('');
+    expect(second.application.refusalOf('users@1')).toMatchObject({
+      code: 'features_unavailable',
+      message: expect.stringContaining('users@1 was applied with other content') as string,
+    });
+    for (const view of ['users@2', 'others@1']) expect(second.application.refusalOf(view)).toBeUndefined();
+    expect(first.application.refusalOf('users@1')).toBeUndefined();
   });
 
   it('tries again when the database goes away meanwhile, without a word, and after any other failure with one', async () => {

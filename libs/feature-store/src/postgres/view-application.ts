@@ -1,7 +1,8 @@
-import { type Clock, type Timer, isQuaysideError } from '@app/core';
+import { type Clock, QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import type { Database } from '@app/database';
-import { type FeaturePlan, sentenceOf } from '../rows/feature-plan';
+import { type FeaturePlan, type PlannedChange, sentenceOf } from '../rows/feature-plan';
 import type { FeatureViewStore } from '../rows/feature-view-store';
+import { viewReference } from '../views/feature-view';
 import type { FeatureViews } from '../views/feature-views';
 
 /** How far the declared views have come: `waiting → applied | refused`. */
@@ -31,6 +32,7 @@ const RETRY_MS = 2000;
 export class ViewApplication {
   private state: ApplicationState = 'waiting';
   private latest: FeaturePlan | undefined;
+  private refused: ReadonlyMap<string, PlannedChange> = new Map();
   private timer: Timer | undefined;
   private trial: Promise<void> = Promise.resolve();
   private isClosed = false;
@@ -47,6 +49,17 @@ export class ViewApplication {
     const [first, ...others] = this.latest ? reasonsIn(this.latest) : this.parts.views.faults.map(sentenceOf);
     if (first === undefined) return '';
     return `Feature views are refused: ${first}${others.length > 0 ? `, and ${others.length} more reasons.` : '.'}`;
+  }
+
+  /**
+   * What a read by this version of a view, `name@version`, is refused with: its document is not what was applied under
+   * that number, so what is stored would be read by other rules than those it was written by. From memory.
+   */
+  refusalOf(view: string): QuaysideError | undefined {
+    const change = this.refused.get(view);
+    if (!change) return undefined;
+    const says = `The stored features of ${view} are not served: ${change.says[0] ?? 'it is refused'}.`;
+    return new QuaysideError('features_unavailable', says);
   }
 
   /** Begins to wait for the database. */
@@ -69,6 +82,8 @@ export class ViewApplication {
   private async apply(): Promise<void> {
     const plan = await this.parts.store.apply();
     this.latest = plan;
+    const refused = plan.changes.filter(({ kind }) => kind === 'refuse');
+    this.refused = new Map(refused.map((change) => [viewReference({ ...change, name: change.view }), change]));
     this.state = plan.isRefused ? 'refused' : 'applied';
     if (plan.isRefused) return this.tellRefusal(plan);
     const changed = plan.changes.filter(({ kind }) => kind !== 'unchanged');
