@@ -160,6 +160,16 @@ export function itBehavesLikeABlobStore(open: () => Promise<BlobStore>): void {
     }
   });
 
+  it('lets keys of one folder be put and deleted at once, as often as one likes', async () => {
+    for (let round = 0; round < 30; round++) {
+      const [kept, gone] = [`a/b/${round}`, `a/b/gone-${round}`];
+      await store.put(gone, bytesOf('x'));
+      await Promise.all([store.put(kept, bytesOf(kept)), store.delete([gone, `a/b/${round - 1}`])]);
+      expect(await contentOf(store, kept)).toBe(kept);
+    }
+    expect(await keysOf(store, '')).toEqual(['a/b/29']);
+  });
+
   it.each(['', '/a', 'a/', 'a//b', '../a', 'a/../b', '.a', 'a/.b', 'a b', 'ä', 'a\0', 'x'.repeat(513)])(
     'refuses %j, which is no key',
     async (key) => {

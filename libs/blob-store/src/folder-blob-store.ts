@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import type { Dir } from 'node:fs';
+import type { Dirent } from 'node:fs';
 import { type FileHandle, mkdir, open, opendir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Readable } from 'node:stream';
 import { newId } from '@app/core';
 import { type BlobRange, BlobStore, type ListedBlob, type StoredBlob, checkedKey } from './blob-store';
 import { FileContent } from './file-content';
-import { isAbsent, storing, storingIfThere } from './storage-fault';
+import { isAbsent, storageFault, storing, storingIfThere } from './storage-fault';
 
 /** Where content is written before it has a name; no key begins with a dot. */
 const UNNAMED = '.unnamed';
@@ -21,8 +21,11 @@ const NAMING_ATTEMPTS = 5;
  * has all of its content or none. Empty folders go away with their last blob.
  */
 export class FolderBlobStore extends BlobStore {
-  constructor(private readonly folder: string) {
+  private readonly folder: string;
+
+  constructor(folder: string) {
     super();
+    this.folder = resolve(folder);
   }
 
   override async put(key: string, content: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
@@ -30,7 +33,9 @@ export class FolderBlobStore extends BlobStore {
     const unnamed = join(this.folder, UNNAMED, newId());
     try {
       const stored = await this.write(unnamed, content);
-      await storing(() => this.name(unnamed, path));
+      await storing(() => name(unnamed, path));
+      // Only who deleted this very key can have tidied its folder away.
+      await storingIfThere(() => this.flushFolders(dirname(path)));
       return stored;
     } catch (fault) {
       await rm(unnamed, { force: true }).catch(() => undefined);
@@ -59,9 +64,8 @@ export class FolderBlobStore extends BlobStore {
   /** Removes what writers left that died; call it when the process starts. Throws storage_unavailable. */
   async removeAbandoned(nowMs: number): Promise<void> {
     const folder = join(this.folder, UNNAMED);
-    const entries = await storingIfThere(() => opendir(folder));
-    for await (const { name } of entries ?? []) {
-      const path = join(folder, name);
+    for await (const entry of entriesOf(folder)) {
+      const path = join(folder, entry.name);
       const file = await storingIfThere(() => stat(path));
       if (file && nowMs - file.mtimeMs > ABANDONED_MS) await storing(() => rm(path, { force: true }));
     }
@@ -73,7 +77,7 @@ export class FolderBlobStore extends BlobStore {
 
   private async write(path: string, content: AsyncIterable<Uint8Array>): Promise<StoredBlob> {
     const file = await storing(async () => {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       return open(path, 'wx', 0o600);
     });
     try {
@@ -81,23 +85,11 @@ export class FolderBlobStore extends BlobStore {
       await storing(() => file.sync());
       return stored;
     } finally {
-      await file.close();
+      await storing(() => file.close());
     }
   }
 
-  /** Gives a written file its name, and makes the name durable. */
-  private async name(unnamed: string, path: string, attempt = 1): Promise<void> {
-    await mkdir(dirname(path), { recursive: true });
-    try {
-      await rename(unnamed, path);
-      await this.flushFolders(dirname(path));
-    } catch (fault) {
-      if (!isAbsent(fault) || attempt === NAMING_ATTEMPTS) throw fault;
-      await this.name(unnamed, path, attempt + 1);
-    }
-  }
-
-  /** All of them up to the root, since another writer may have made one and not flushed it yet. */
+  /** Makes the names in them durable: in all of them up to the root, since another writer may have made one and not flushed it yet. */
   private async flushFolders(folder: string): Promise<void> {
     for (let at = folder; at.length >= this.folder.length; at = dirname(at)) await flush(at);
   }
@@ -115,7 +107,7 @@ export class FolderBlobStore extends BlobStore {
   }
 
   private async *walk(folder: string): AsyncGenerator<ListedBlob> {
-    for await (const entry of (await this.entriesOf(folder)) ?? []) {
+    for await (const entry of entriesOf(join(this.folder, folder))) {
       const key = folder + entry.name;
       if (entry.name.startsWith('.')) continue;
       if (entry.isDirectory()) yield* this.walk(`${key}/`);
@@ -123,13 +115,29 @@ export class FolderBlobStore extends BlobStore {
     }
   }
 
-  private entriesOf(folder: string): Promise<Dir | undefined> {
-    return storingIfThere(() => opendir(join(this.folder, folder)));
-  }
-
   private async listed(key: string): Promise<readonly ListedBlob[]> {
     const file = await storingIfThere(() => stat(join(this.folder, key)));
     return file ? [{ key, bytes: file.size, modifiedAtMs: file.mtimeMs }] : [];
+  }
+}
+
+/** What is in a folder; nothing where there is none. */
+async function* entriesOf(folder: string): AsyncGenerator<Dirent> {
+  try {
+    yield* await opendir(folder);
+  } catch (fault) {
+    if (!isAbsent(fault)) throw storageFault(fault);
+  }
+}
+
+/** Gives a written file its name, in a folder that others may tidy away meanwhile. */
+async function name(unnamed: string, path: string, attempt = 1): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  try {
+    await rename(unnamed, path);
+  } catch (fault) {
+    if (!isAbsent(fault) || attempt === NAMING_ATTEMPTS) throw fault;
+    await name(unnamed, path, attempt + 1);
   }
 }
 
@@ -142,6 +150,16 @@ async function copyInto(file: FileHandle, content: AsyncIterable<Uint8Array>): P
     await storing(() => file.writeFile(chunk));
   }
   return { bytes, sha256: hash.digest('hex') };
+}
+
+/** Makes a folder, and durable whatever had to be made for it. */
+async function makeFolder(folder: string): Promise<void> {
+  const outermost = await mkdir(folder, { recursive: true });
+  if (outermost === undefined) return;
+  for (let at = dirname(folder); at.length >= dirname(outermost).length; at = dirname(at)) {
+    await flush(at);
+    if (at === dirname(at)) return;
+  }
 }
 
 async function flush(folder: string): Promise<void> {

@@ -10,8 +10,8 @@ export type ChunkRow = {
   readonly id: string;
 } & ({ readonly row: JsonRecord } | { readonly error: RowError });
 
-/** A line is longer than the row in it: its index, its id, each character of it perhaps escaped, and the frame. */
-const MAX_LINE_BYTES = 2 * 1024 * 1024;
+/** The files are our own, and a row of CSV may grow as JSON. A longer line is no line: the file is broken. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
 
 /**
  * The rows of a chunk file, in order, some at a time; undefined where there is no such file. A row is what `JSON.parse` makes of

@@ -32,4 +32,11 @@ describe(valueRows.name, () => {
     expect(batches.map((batch) => batch.length)).toEqual([500, 500, 200]);
     expect(batches[2]?.[199]).toEqual({ line: 1, id: '1199', json: Buffer.from('{"a":1}') });
   });
+
+  it('refuses a row that is too long, by its place', () => {
+    const rows = [{}, { a: 'x'.repeat(1024 * 1024) }];
+    expect(() => [...valueRows(rows)]).toThrow(
+      expect.objectContaining({ code: 'body_too_large', message: expect.stringContaining('rows[1]') }),
+    );
+  });
 });

@@ -1,5 +1,5 @@
-import type { RawJson } from '@app/core';
-import { type IdField, type InputRow, readRow } from './input-row';
+import { QuaysideError, type RawJson } from '@app/core';
+import { type IdField, type InputRow, MAX_ROW_BYTES, readRow } from './input-row';
 
 const BATCH = 500;
 
@@ -8,14 +8,20 @@ const { rawJSON } = JSON as unknown as { rawJSON(text: string): RawJson };
 
 /**
  * Rows that came inside a JSON body and were parsed with it, in batches. They are written again as the same numbers: what
- * `JSON.stringify` alone would change is -0, and numbers beyond the doubles, which were read as infinities.
+ * `JSON.stringify` alone would change is -0, and numbers beyond the doubles, which were read as infinities. Throws
+ * body_too_large for a row beyond 1 MiB.
  */
 export function* valueRows(values: readonly unknown[], idField?: IdField): Generator<readonly InputRow[]> {
   for (let start = 0; start < values.length; start += BATCH) {
-    yield values.slice(start, start + BATCH).map((value) => {
-      return readRow({ line: 1, bytes: Buffer.from(JSON.stringify(value, exactly)) }, idField);
-    });
+    const batch = values.slice(start, start + BATCH);
+    yield batch.map((value, at) => readRow({ line: 1, bytes: written(value, start + at) }, idField));
   }
+}
+
+function written(value: unknown, index: number): Buffer {
+  const bytes = Buffer.from(JSON.stringify(value, exactly));
+  if (bytes.length <= MAX_ROW_BYTES) return bytes;
+  throw new QuaysideError('body_too_large', `rows[${index}] has more than ${MAX_ROW_BYTES} bytes.`);
 }
 
 function exactly(_key: string, value: unknown): unknown {
