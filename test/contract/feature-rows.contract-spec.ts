@@ -1,4 +1,5 @@
 import { SystemClock } from '@app/core';
+import { Database } from '@app/database';
 import {
   FeatureViewStore,
   type FeatureViews,
@@ -11,6 +12,7 @@ import {
   FakeFeatureRows,
   FakeFeatureViewStore,
   ManualClock,
+  inTimeZone,
   testDatabase,
 } from '@app/testing';
 import { type FeatureRowsBench, itBehavesLikeFeatureRows } from './feature-rows.contract';
@@ -26,6 +28,33 @@ describe(FeatureViewStore.name, () => {
     afterAll(() => database.close());
     itBehavesLikeFeatureRows((views) => openPostgres(views, database));
   });
+
+  describe.each(['UTC', 'America/New_York', 'Asia/Kolkata'])(
+    `${PostgresFeatureViewStore.name} under TZ=%s, with a role and a database in other zones`,
+    (zone) => {
+      inTimeZone(zone);
+      let here: TestDatabase;
+      let database: Database;
+      beforeAll(async () => {
+        here = await testDatabase();
+        const { main } = here.database;
+        const { rows } = await main.query<{ name: string }>('select current_database() as name');
+        await main.query(`alter database ${rows[0]?.name} set timezone = 'Asia/Tokyo'`);
+        await main.query(`alter role current_user in database ${rows[0]?.name} set timezone = 'America/Caracas'`);
+        database = new Database(
+          { server: { kind: 'url', url: here.url } },
+          { clock: new SystemClock(), log: () => {} },
+        );
+        database.start();
+        await database.whenUp();
+      });
+      afterAll(async () => {
+        await database.close();
+        await here.close();
+      });
+      itBehavesLikeFeatureRows((views) => openPostgres(views, { database }));
+    },
+  );
 });
 
 async function openFake(views: FeatureViews): Promise<FeatureRowsBench> {
@@ -38,7 +67,10 @@ async function openFake(views: FeatureViews): Promise<FeatureRowsBench> {
   return { ...other(views), clock, other, close: () => Promise.resolve() };
 }
 
-async function openPostgres(views: FeatureViews, { database }: TestDatabase): Promise<FeatureRowsBench> {
+async function openPostgres(
+  views: FeatureViews,
+  { database }: Pick<TestDatabase, 'database'>,
+): Promise<FeatureRowsBench> {
   const clock = new SystemClock();
   const other = (own: FeatureViews) => ({
     store: new PostgresFeatureViewStore({ database, views: own, clock }),

@@ -1,7 +1,7 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
-import { ApiClient, outcome } from './door';
+import { ApiClient, DEFAULT_MODELS, outcome } from './door';
 import { childrenOf, isAlive, postgresProcesses } from './processes';
 import { ServerProcess } from './server-process';
 
@@ -17,6 +17,7 @@ let models: string;
 beforeAll(async () => {
   models = await temporaryDirectory();
   await writeModel(models, { name: 'adder', model: tiny.adds(1) });
+  cpSync(join(DEFAULT_MODELS, 'credit-risk'), join(models, 'credit-risk'), { recursive: true });
 });
 
 interface Started extends AsyncDisposable {
@@ -120,11 +121,22 @@ describe('a server whose PostgreSQL', () => {
     expect(outcome(await api.post(MODEL, ROWS))).toBe('200');
   }
 
+  /** A prediction of features that nobody has stored, which has ten seconds: much more than their read. */
+  async function enriched({ api }: Started): Promise<string> {
+    const given = { amount: 1, duration_months: 18, purpose: 'education', installment_rate: 4 };
+    const rows = [{ ...given, applicant_id: 'x', other_debtors: 'none', other_installment_plans: 'none' }];
+    return outcome(await api.post('/v1/models/credit-risk/predict', { rows }, { 'X-Request-Timeout-Ms': '10000' }));
+  }
+
   it('is frozen goes on, refuses what needs it, and finds it again', async () => {
     await using here = await started();
+    await eventually(async () => expect(await enriched(here)).toBe('422 feature_missing'));
     const processes = postgresProcesses(here.postmaster);
     for (const pid of processes) process.kill(pid, 'SIGSTOP');
+    // Both before the server has noticed, by the limit of the read, and after that.
+    expect(await enriched(here)).toBe('503 features_unavailable');
     await serves(here.api);
+    expect(await enriched(here)).toBe('503 features_unavailable');
     const refused = await here.api.send('/v1/predictions');
     expect([outcome(refused), refused.headers.get('retry-after')]).toEqual([
       '503 database_unavailable',
@@ -133,6 +145,7 @@ describe('a server whose PostgreSQL', () => {
     for (const pid of processes) process.kill(pid, 'SIGCONT');
     await eventually(async () => expect(await database(here.api)).toEqual({ status: 'up', reason: '' }));
     expect(outcome(await here.api.send('/v1/predictions'))).toBe('200');
+    await eventually(async () => expect(await enriched(here)).toBe('422 feature_missing'));
   });
 
   it('is killed starts it again', async () => {

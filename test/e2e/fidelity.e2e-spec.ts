@@ -1,12 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runInThisContext } from 'node:vm';
 import { DTYPES, type Dtype } from '@app/core';
-import { tiny } from '@app/testing';
+import { inTimeZone, tiny } from '@app/testing';
 import { Door, type WrittenModel, errorOf } from './door';
-
-/** Jest gives tests a copy of the environment; only a write to the process's own one changes its time zone. */
-const hostEnv = runInThisContext('process.env') as NodeJS.ProcessEnv;
 
 interface Vector {
   readonly id: string;
@@ -99,14 +95,7 @@ afterAll(() => door.close());
 describe.each(['UTC', 'America/New_York', 'Asia/Kolkata'])(
   'values through POST /v1/models/{model}/predict under TZ=%s',
   (zone) => {
-    const before = hostEnv['TZ'];
-    beforeAll(() => {
-      hostEnv['TZ'] = zone;
-    });
-    afterAll(() => {
-      if (before === undefined) delete hostEnv['TZ'];
-      else hostEnv['TZ'] = before;
-    });
+    inTimeZone(zone);
 
     describe.each(FORMS)('as $name', ({ body, dimensions }) => {
       it.each(VALUES.filter(({ shape = [] }) => shape.length <= dimensions))('$id', async (vector) => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runInThisContext } from 'node:vm';
+import { inTimeZone } from '@app/testing';
 import type { Dtype } from './dtypes';
 import type { DecodeOptions } from './element-sink';
 import { parseJsonBody } from './json-body';
@@ -9,9 +9,6 @@ import { decodeElements, decodeJson, decodeNested } from './tensor-decoder';
 import { type EncodeOptions, encodeJson, encodeNested } from './tensor-encoder';
 import { type Tensor, elementsOf } from './tensor';
 import { decodeTimestamp, encodeTimestamp } from './timestamp';
-
-/** Jest gives tests a copy of the environment; only a write to the process's own one changes its time zone. */
-const hostEnv = runInThisContext('process.env') as NodeJS.ProcessEnv;
 
 interface Vector {
   readonly id: string;
@@ -130,14 +127,7 @@ const ZONES = [
 ] as const;
 
 describe.each(ZONES)('fidelity vectors under TZ=%s', (zone, offsetMinutes) => {
-  const before = hostEnv['TZ'];
-  beforeAll(() => {
-    hostEnv['TZ'] = zone;
-  });
-  afterAll(() => {
-    if (before === undefined) delete hostEnv['TZ'];
-    else hostEnv['TZ'] = before;
-  });
+  inTimeZone(zone);
 
   it('run in that zone', () => {
     expect(new Date(1_767_225_600_000).getTimezoneOffset()).toBe(offsetMinutes);

@@ -25,6 +25,7 @@ export { FakeExecutor, echo } from './fake-executor';
 export type { FakeAnswer } from './fake-executor';
 export { testDatabase } from './test-database';
 export type { TestDatabase, TestDatabaseOptions } from './test-database';
+export { inTimeZone } from './time-zone';
 export { versionIn } from './version-in';
 export type { VersionChanges } from './version-in';
 export { ScriptedSession, TEXT_INPUTS, tensorSpec, textSession } from './scripted-session';
