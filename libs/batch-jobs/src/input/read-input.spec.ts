@@ -1,5 +1,5 @@
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { type JsonValue, parseJsonBody } from '@app/core';
+import { type JsonValue, isQuaysideError, parseJsonBody } from '@app/core';
 import { InMemoryBlobStore, flattened, inPieces } from '@app/testing';
 import fc from 'fast-check';
 import type { InputEncoding } from './inflate';
@@ -69,6 +69,47 @@ describe(readInput.name, () => {
           }));
           expect(found).toEqual(expected);
         }),
+      );
+    },
+  );
+
+  it.each(['ndjson', 'json', 'csv'] as const)(
+    'answers any %s with rows on one line each, or an error of the catalogue, and the same however it arrives',
+    async (format) => {
+      const token = fc.constantFrom(
+        ...'[]{},:"\\ \n\r1é',
+        '\r\n',
+        '""',
+        'text',
+        'x',
+        '"a"',
+        '{"text":"a"}',
+        '{}',
+        '\ufeff',
+      );
+      const begin = { ndjson: '', json: '[', csv: 'x,text\n' }[format];
+      const content = fc.tuple(fc.constantFrom('', begin), fc.array(token, { maxLength: 25 }));
+      const outcome = async (text: string, sizes: readonly number[]) => {
+        try {
+          const rows = await read('', { bytes: inPieces(text, sizes), format });
+          return rows.map((one) => ('json' in one ? { ...one, json: Buffer.from(one.json).toString() } : one));
+        } catch (fault) {
+          if (!isQuaysideError(fault)) throw fault;
+          return [fault.code, fault.message];
+        }
+      };
+      await fc.assert(
+        fc.asyncProperty(content, fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1 }), async (parts, sizes) => {
+          const text = parts.flat().join('');
+          const found = await outcome(text, []);
+          expect(await outcome(text, sizes)).toEqual(found);
+          for (const one of found) {
+            if (typeof one === 'string' || !('json' in one)) continue;
+            expect(one.json).not.toContain('\n');
+            expect(parseJsonBody(Buffer.from(one.json))).toBeInstanceOf(Object);
+          }
+        }),
+        { numRuns: 1000 },
       );
     },
   );
