@@ -32,6 +32,11 @@ export class EmbeddedCluster implements AsyncDisposable {
     return this.lines.map(({ event }) => event);
   }
 
+  /** What was said to have gone wrong so far, in order. */
+  get reasons(): readonly string[] {
+    return this.lines.flatMap(({ reason }) => (typeof reason === 'string' ? [reason] : []));
+  }
+
   /** The process id of the postmaster. Throws when none runs. */
   async pid(): Promise<number> {
     const pid = await this.keeper.pid();

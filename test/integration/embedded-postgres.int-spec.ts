@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmbeddedPostgresFault, embeddedUrl } from '@app/database';
 import { eventually, temporaryDirectory } from '@app/testing';
@@ -148,6 +148,26 @@ describe('what is in the way', () => {
     mkdirSync(join(directory, 'postgres', 'cluster'), { recursive: true });
     await using cluster = await EmbeddedCluster.in(directory);
     await expect(cluster.keeper.start()).rejects.toThrow(/no database of PostgreSQL/);
+  });
+
+  it('is told: a folder whose PG_VERSION is empty', async () => {
+    const directory = await temporaryDirectory();
+    mkdirSync(join(directory, 'postgres', 'cluster'), { recursive: true });
+    writeFileSync(join(directory, 'postgres', 'cluster', 'PG_VERSION'), '');
+    await using cluster = await EmbeddedCluster.in(directory);
+    await expect(cluster.keeper.start()).rejects.toThrow(/no database of PostgreSQL/);
+  });
+
+  it('is told: where a PostgreSQL that ends when it is started says why', async () => {
+    await using cluster = await EmbeddedCluster.start();
+    await cluster.stop();
+    rmSync(join(cluster.directory, 'postgres', 'cluster', 'pg_hba.conf'));
+    await using later = await EmbeddedCluster.in(cluster.directory);
+    const starting = later.keeper.start();
+    const log = join(cluster.directory, 'postgres', 'cluster', 'log');
+    await eventually(() => later.reasons.some((reason) => reason.includes(`the newest file in ${log} says why`)));
+    await later.keeper.stop();
+    await starting;
   });
 
   it('does not stay for ever: a postmaster.pid of one that was killed', async () => {

@@ -36,7 +36,10 @@ export async function postmasterPid({ cluster }: ClusterPaths): Promise<number |
 /** The major version that a cluster was made by; undefined when there is no cluster. Throws `EmbeddedPostgresFault`. */
 export async function majorOf({ cluster }: Pick<ClusterPaths, 'cluster'>): Promise<string | undefined> {
   try {
-    return (await readFile(join(cluster, VERSION_FILE), 'utf8')).trim();
+    const version = (await readFile(join(cluster, VERSION_FILE), 'utf8')).trim();
+    // As a full disk leaves it.
+    if (version === '') throw Object.assign(new Error('PG_VERSION is empty.'), { code: 'nothing' });
+    return version;
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' && !(await exists(cluster))) return undefined;

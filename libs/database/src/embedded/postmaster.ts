@@ -22,6 +22,8 @@ export interface Postmaster {
 }
 
 const LAST_WORDS = 1000;
+/** What it says in `start.log` when it says the rest, and why it ends, in a log file of its own. */
+const SAYS_THE_REST_ELSEWHERE = /redirecting log output to logging collector process$/;
 
 /**
  * On the command line and not in the cluster, so that a newer Quayside starts an old cluster its own way. Durable in every
@@ -60,11 +62,18 @@ export function startPostmaster({ paths, user, postgres, settings }: PostmasterT
     const ended = new Promise<string>((resolve) => {
       // Long after the start the whole folder may be gone.
       const lastWords = (): Promise<string> => readFile(logPath, 'utf8').catch(() => '');
-      child.once('exit', () => void lastWords().then((text) => resolve(text.slice(-LAST_WORDS).trim())));
+      child.once(
+        'exit',
+        () => void lastWords().then((text) => resolve(reasonIn(text.slice(-LAST_WORDS).trim(), paths))),
+      );
       child.once('error', (fault) => resolve(fault.message));
     });
     return { pid: child.pid, ended };
   } finally {
     closeSync(logFile);
   }
+}
+
+function reasonIn(words: string, { cluster }: ClusterPaths): string {
+  return SAYS_THE_REST_ELSEWHERE.test(words) ? `the newest file in ${join(cluster, 'log')} says why` : words;
 }
