@@ -181,6 +181,33 @@ describe('a statement that fails', () => {
   });
 });
 
+describe('a copy', () => {
+  it('has every row or none, and its connection goes on', async () => {
+    const { log } = here.database;
+    await log.query('create table copied (n int, t text)');
+    await log.copyIn('copy copied from stdin', Buffer.from('1\tone\n2\t\\N\n'));
+    const refused = log.copyIn('copy copied from stdin', Buffer.from('3\tthree\nno number\tfour\n'));
+    await expect(refused).rejects.toMatchObject({ code: '22P02' });
+    await expect(log.copyIn('copy nowhere from stdin', Buffer.alloc(0))).rejects.toMatchObject({ code: '42P01' });
+    const { rows } = await log.query('select n, t from copied order by n');
+    expect(rows).toEqual([
+      { n: 1, t: 'one' },
+      { n: 2, t: null },
+    ]);
+  });
+
+  it('whose connection breaks tells that the database is not available', async () => {
+    const { log, main } = here.database;
+    await log.query('create table watched (n int)');
+    await log.query(`create function break() returns trigger language plpgsql as
+      $$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$`);
+    await main.query('create trigger breaks before insert on watched for each row execute function break()');
+    const broken = log.copyIn('copy watched from stdin', Buffer.from('1\n'));
+    await expect(broken).rejects.toMatchObject({ code: 'database_unavailable' });
+    await expect(eventually(() => log.query('select 1').catch(() => false))).resolves.toMatchObject({ rowCount: 1 });
+  });
+});
+
 describe('a transaction', () => {
   beforeAll(() => here.database.main.query('create table note (id int primary key, text text)'));
 

@@ -147,6 +147,24 @@ describe('the prediction log', () => {
     expect(JSON.parse(reject)).toEqual(['22P05', bad.values[0], 'iris']);
   });
 
+  it('writes what is new of a batch of which rows are there already', async () => {
+    const rows = await encoded(20);
+    await bench.store.insert(rows.slice(5, 10));
+    expect(await bench.store.insert(rows)).toEqual({ written: 20, rejected: 0 });
+    expect(await bench.countRows()).toBe(20);
+  });
+
+  it.each(['\\N', '\\.', 'a\tb', 'a\nb\r\n', 'a\\tb\\', '', '{"a": "\\\\"}'])(
+    'writes the text %j as it is, in a column and in JSON',
+    async (text) => {
+      const row = { text, [text]: [text] };
+      const record = aPredictionRecord({ requestId: text, input: { form: 'rows', rows: [row] } });
+      bench.sink().record(record);
+      await eventually(async () => (await bench.countRows()) === 1);
+      expect(await bench.history.find(record.predictionId)).toMatchObject([{ requestId: text, inputs: row }]);
+    },
+  );
+
   it('makes a partition that is missing, and loses no row', async () => {
     const sink = bench.sink();
     const moments = [Date.now(), Date.now() - 3 * DAY_MS, Date.now() + 2 * DAY_MS];

@@ -65,3 +65,19 @@ export function arrayLiteral(texts: readonly string[]): string | null {
   if (texts.length === 0) return null;
   return `{${texts.map((text) => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`;
 }
+
+/** A row as `copy` takes it: a line, its values between tabs. */
+export function copyLine({ values }: LogRow): string {
+  let line = copyField(values[0]);
+  for (let at = 1; at < values.length; at += 1) line += `\t${copyField(values[at])}`;
+  return `${line}\n`;
+}
+
+const COPY_SPECIAL = /[\\\t\n\r]/;
+const COPY_ESCAPES: Readonly<Record<string, string>> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' };
+
+function copyField(value: ColumnValue | undefined): string {
+  if (value === null || value === undefined) return '\\N';
+  if (typeof value !== 'string') return String(value);
+  return COPY_SPECIAL.test(value) ? value.replace(/[\\\t\n\r]/g, (each) => COPY_ESCAPES[each] ?? each) : value;
+}

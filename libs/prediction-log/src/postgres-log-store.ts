@@ -1,8 +1,10 @@
 import { isQuaysideError } from '@app/core';
 import type { DatabasePool } from '@app/database';
 import type { LogPartitions } from './log-partitions';
-import { LOG_COLUMNS, type LogRow } from './log-row';
+import { LOG_COLUMNS, type LogRow, copyLine } from './log-row';
 import type { LogStore, StoreOutcome } from './log-store';
+
+const COPY = `copy prediction_log (${LOG_COLUMNS.map(([name]) => name).join(', ')}) from stdin`;
 
 /** Lists of texts travel as one text each, since `unnest` would flatten lists of lists. */
 const travels = (type: string): string => (type.endsWith('[]') ? 'text' : type);
@@ -23,7 +25,10 @@ const NO_PARTITION = '23514';
 /** What the values of a row bring about: data that does not fit (22), a constraint (23), a limit of the server (54). */
 const POISON = /^(22|23|54)/;
 
-/** Rows to PostgreSQL: a statement per batch, and a batch that is refused halved until the rows are found that are the reason. */
+/**
+ * Rows to PostgreSQL: a `copy` per batch, which costs two thirds of an insert but knows no `on conflict`. A batch that it refuses,
+ * since a row is there already or does not fit, is inserted, and halved until the rows are found that are the reason.
+ */
 export class PostgresLogStore implements LogStore {
   constructor(
     private readonly pool: DatabasePool,
@@ -32,8 +37,22 @@ export class PostgresLogStore implements LogStore {
 
   /** Throws what PostgreSQL says where it is no row's fault, database_unavailable among it. */
   async insert(rows: readonly LogRow[]): Promise<StoreOutcome> {
+    const lines = Buffer.from(rows.map(copyLine).join(''));
     try {
-      return await this.insertAll(rows);
+      await this.write(rows, () => this.pool.copyIn(COPY, lines));
+      return { written: rows.length, rejected: 0 };
+    } catch (fault) {
+      if (!POISON.test(sqlStateOf(fault))) throw fault;
+      return this.insertEach(rows);
+    }
+  }
+
+  /** All rows that are not there yet, but those that do not fit. */
+  private async insertEach(rows: readonly LogRow[]): Promise<StoreOutcome> {
+    const columns = LOG_COLUMNS.map((_, at) => rows.map(({ values }) => values[at]));
+    try {
+      await this.write(rows, () => this.pool.query(INSERT, columns));
+      return { written: rows.length, rejected: 0 };
     } catch (fault) {
       const state = sqlStateOf(fault);
       if (!POISON.test(state)) throw fault;
@@ -41,21 +60,19 @@ export class PostgresLogStore implements LogStore {
     }
   }
 
-  private async insertAll(rows: readonly LogRow[]): Promise<StoreOutcome> {
-    const columns = LOG_COLUMNS.map((_, at) => rows.map(({ values }) => values[at]));
-    const run = (): Promise<unknown> => this.pool.query(INSERT, columns);
+  /** Makes the partitions of the rows where one is missing, and tries once more. */
+  private async write(rows: readonly LogRow[], run: () => Promise<unknown>): Promise<void> {
     await run().catch(async (fault: unknown) => {
       if (sqlStateOf(fault) !== NO_PARTITION) throw fault;
       await this.partitions.make(rows.map(({ createdAtMs }) => createdAtMs));
       await run();
     });
-    return { written: rows.length, rejected: 0 };
   }
 
   private async insertHalves(rows: readonly LogRow[]): Promise<StoreOutcome> {
     const middle = Math.ceil(rows.length / 2);
-    const first = await this.insert(rows.slice(0, middle));
-    const second = await this.insert(rows.slice(middle));
+    const first = await this.insertEach(rows.slice(0, middle));
+    const second = await this.insertEach(rows.slice(middle));
     return { written: first.written + second.written, rejected: first.rejected + second.rejected };
   }
 
