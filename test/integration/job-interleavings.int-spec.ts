@@ -77,15 +77,15 @@ class Scene {
   }
 
   async claim(worker: number, at: number): Promise<void> {
-    const claimed = await bench.store.leases.claim(this.id, at, WORKERS[worker]!);
+    const claimed = await bench.store.leases.claim(this.id, at, WORKERS[worker]);
     if (!claimed) return;
-    this.held[worker]!.push(claimed);
+    this.held[worker].push(claimed);
     this.newest.set(at, Math.max(claimed.chunk.epoch, this.newest.get(at) ?? 0));
   }
 
   /** The oldest chunk that the worker believes to hold. */
   async commit(worker: number, errRows: number): Promise<void> {
-    const claimed = this.held[worker]!.shift();
+    const claimed = this.held[worker].shift();
     if (!claimed) return;
     const { rows, okRows, epoch } = claimed.chunk;
     const newest = this.newest.get(claimed.chunk.idx) ?? 0;
@@ -144,12 +144,12 @@ class Scene {
 
   private async hold(worker: number, kind: 'fail' | 'stop' | 'beat' | 'probe'): Promise<void> {
     const { leases } = bench.store;
-    const chunks = this.held[worker]!.map(({ chunk }) => chunk);
+    const chunks = this.held[worker].map(({ chunk }) => chunk);
     if (kind === 'beat') return void (await leases.heartbeat(chunks));
     const [chunk] = chunks;
     if (!chunk) return;
     if (kind === 'probe') return void (await leases.probe(chunk, chunk.firstRow));
-    this.held[worker]!.shift();
+    this.held[worker].shift();
     await leases.release(chunk, kind === 'fail' ? { reason: 'failed', error: 'no' } : { reason: 'stopped' });
   }
 

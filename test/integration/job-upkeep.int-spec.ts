@@ -18,7 +18,7 @@ describe('chunks that nobody claimed', () => {
     expect(await bench.store.upkeep.dueChunks()).toEqual([]);
     await bench.makeDue(id, 1);
     expect(await bench.store.upkeep.dueChunks()).toEqual([queue[1]]);
-    await bench.store.upkeep.postpone([queue[1]!]);
+    await bench.store.upkeep.postpone([queue[1]]);
     expect(await bench.store.upkeep.dueChunks()).toEqual([]);
   });
 
@@ -41,7 +41,7 @@ describe('chunks that nobody claimed', () => {
   it('are left alone once they run, or their job has ended', async () => {
     const { id, queue } = await bench.queued([1, 1]);
     await bench.claimed(id, 0);
-    expect(await bench.store.upkeep.redispatch([queue[0]!])).toEqual([]);
+    expect(await bench.store.upkeep.redispatch([queue[0]])).toEqual([]);
     await bench.store.leases.fail(id, { code: 'model_gone', message: 'No.' });
     await bench.makeDue(id, 1);
     expect(await bench.store.upkeep.dueChunks()).toEqual([]);

@@ -101,7 +101,7 @@ export class JobsBench implements AsyncDisposable {
   /** What one value of a query is. */
   async value<T>(sql: string, ...params: readonly unknown[]): Promise<T> {
     const { rows } = await this.db.query<Record<string, T>>(sql, params);
-    return Object.values(rows[0] ?? {})[0] as T;
+    return Object.values(rows[0] ?? {})[0];
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -6,7 +6,7 @@ import { type JobDatabase, type JobStoreOptions, interval } from './job-database
 import { lockJob, moveJob } from './job-move';
 import { type ChunkDispatch, type JobRecord, type SampleError, readJobs, updateJob } from './job-record';
 import { CHUNK_TRIES, chunkMove, hasEnded, takesResults, waitFactor } from './job-state';
-import { withSamples } from './sample-errors';
+import { storableText, withSamples } from './sample-errors';
 
 /** A chunk in the hands of a worker, until its lease is over or the epoch has moved on. */
 export interface HeldChunk {
@@ -179,7 +179,7 @@ export class ChunkLeases {
        where job_id = $1 and idx = $2 and ${move.where}`,
       [
         ...[chunk.jobId, chunk.idx, failures, release.reason === 'stopped' ? 1 : 0],
-        ...[release.reason === 'failed' ? release.error : null, waitMs, isWanted],
+        ...[release.reason === 'failed' ? storableText(release.error) : null, waitMs, isWanted],
       ],
     );
   }
