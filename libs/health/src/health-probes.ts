@@ -12,15 +12,24 @@ export interface ProbeAnswer {
 /** The three questions of an orchestrator, answered from memory: no probe does I/O. */
 @Injectable()
 export class HealthProbes {
+  private liveNow: ProbeAnswer | undefined;
+
   constructor(
     private readonly readiness: Readiness,
     private readonly health: HealthCheckService,
     private readonly indicators: HealthIndicatorService,
   ) {}
 
-  /** Must the process be restarted? Never, as long as it can answer. */
+  /**
+   * Must the process be restarted? Never, as long as it can answer. Requests that came in together, in one turn of the
+   * event loop, are told the same.
+   */
   live(): ProbeAnswer {
-    return { ok: true, report: this.readiness.report() };
+    if (!this.liveNow) {
+      this.liveNow = { ok: true, report: this.readiness.report() };
+      setImmediate(() => (this.liveNow = undefined));
+    }
+    return this.liveNow;
   }
 
   /** Has it come up? Once it has, for ever. */

@@ -133,7 +133,7 @@ export class HttpConnections {
     exchanges.add(exchange);
     this.open += 1;
     if (this.closing) response.setHeader('Connection', 'close');
-    response.once('close', () => this.ended(request.socket, exchange));
+    response.on('close', () => this.ended(request.socket, exchange));
   }
 
   private ended(socket: Socket, exchange: Exchange): void {

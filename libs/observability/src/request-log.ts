@@ -87,7 +87,8 @@ function levelOf(status: number): 'info' | 'warn' | 'error' {
  */
 function onClose(response: ServerResponse, socket: Socket, callback: () => void): void {
   if (response.socket !== null) {
-    response.once('close', callback);
+    // It comes once anyway, and `once` costs more than `on`.
+    response.on('close', callback);
     return;
   }
   const settle = (): void => {

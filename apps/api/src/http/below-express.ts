@@ -28,6 +28,11 @@ const FAULTS: Readonly<Record<string, QuaysideError>> = {
 /** Faults of a connection whose peer is gone: there is nobody to answer. */
 const GONE: ReadonlySet<string | undefined> = new Set(['ECONNRESET', 'EPIPE', 'ECONNABORTED', 'ETIMEDOUT']);
 
+/** Where a connection keeps the answer to its latest request: a WeakMap costs every request a microsecond. */
+const LATEST = Symbol('latest answer');
+
+type BusySocket = Socket & { [LATEST]?: ServerResponse };
+
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
@@ -38,7 +43,6 @@ interface Exchange {
  * ids and a log line, and closes. Each request gets one answer or a closed connection.
  */
 export class BelowExpress {
-  private readonly latest = new WeakMap<Socket, Exchange>();
   private readonly refused = new WeakSet<Socket>();
   private readonly gate = new OverloadGate(new SystemClock());
   private log: RequestLog | undefined;
@@ -65,7 +69,7 @@ export class BelowExpress {
   /** Begins a request. False: it was refused, and Express must not see it. */
   begin(request: IncomingMessage, response: ServerResponse): boolean {
     const context = this.log?.begin(request, response);
-    this.latest.set(request.socket, { request, response });
+    (request.socket as BusySocket)[LATEST] = response;
     if (!hasOneHost(request)) {
       this.refuse({ request, response }, NO_HOST);
       return false;
@@ -77,7 +81,7 @@ export class BelowExpress {
   private passes({ request, response }: Exchange, context: RequestContext): boolean {
     const path = pathOf(request);
     if (this.gate.admits(path)) {
-      response.once('close', () => this.gate.ended(path, context.errorCode === TOO_MANY.code));
+      response.on('close', () => this.gate.ended(path, context.errorCode === TOO_MANY.code));
       return true;
     }
     context.errorCode = TOO_MANY.code;
@@ -100,7 +104,7 @@ export class BelowExpress {
     if (this.refused.has(socket)) return;
     this.refused.add(socket);
     const error = FAULTS[fault.code ?? ''] ?? NOT_HTTP;
-    const current = this.latest.get(socket);
+    const current = latestOn(socket);
     if (!current || current.response.writableFinished) return this.refuseRaw({ socket, error });
     if (!current.request.complete) return this.refuseBody(current, error);
     // What is broken came after a request whose answer is still to be written.
@@ -123,7 +127,7 @@ export class BelowExpress {
   /** Node has taken its own listeners off a connection that asked for another protocol. */
   private tookOver(socket: Socket, request: IncomingMessage, error: QuaysideError): void {
     socket.on('error', () => socket.destroy());
-    const current = this.latest.get(socket);
+    const current = latestOn(socket);
     const isBusy = current && !current.response.writableFinished && !current.response.destroyed;
     if (isBusy) current.response.once('close', () => this.refuseRaw({ socket, error, request }));
     else this.refuseRaw({ socket, error, request });
@@ -147,6 +151,11 @@ export class BelowExpress {
     this.log?.refused({ context, socket, request, status: rendered.status, bytesOut: bodyBytes });
     linger(socket);
   }
+}
+
+function latestOn(socket: BusySocket): Exchange | undefined {
+  const response = socket[LATEST];
+  return response && { request: response.req, response };
 }
 
 /** RFC 9112, section 3.2: a request of HTTP/1.1 without a Host header, or with two, is refused with 400. */

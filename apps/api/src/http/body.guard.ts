@@ -27,19 +27,20 @@ export class BodyGuard implements CanActivate {
   /**
    * Throws what `readJsonBytes` throws, and invalid_utf8, invalid_json, json_too_deep, json_too_many_keys, forbidden_key.
    */
-  async canActivate(context: ExecutionContext): Promise<boolean> {
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const request = context.switchToHttp().getRequest<DoorRequest>();
-    if (METHODS_WITH_BODY.has(request.method)) await this.read(request, context);
-    else if (hasBody(request)) leaveUnread(context.switchToHttp().getResponse<Response>());
+    if (METHODS_WITH_BODY.has(request.method)) return this.read(request, context);
+    if (hasBody(request)) leaveUnread(context.switchToHttp().getResponse<Response>());
     return true;
   }
 
-  private async read(request: DoorRequest, context: ExecutionContext): Promise<void> {
+  private async read(request: DoorRequest, context: ExecutionContext): Promise<boolean> {
     const bodyClass = this.reflector.get<BodyClass | undefined>(BODY_CLASS, context.getHandler()) ?? 'small';
     const limits = { limitBytes: this.policy.bodyLimitBytes[bodyClass], timeoutMs: this.policy.bodyTimeoutMs };
     const bytes = await readJsonBytes(request, limits, this.clock);
     callOf(request).bodyRead(bytes.byteLength);
     request.body = parseJsonBody(bytes);
+    return true;
   }
 }
 

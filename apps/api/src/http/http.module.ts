@@ -1,6 +1,5 @@
 import { type DynamicModule, Module, type NestModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE, HttpAdapterHost } from '@nestjs/core';
-import helmet from 'helmet';
 import { BodyGuard } from './body.guard';
 import { CallGuard } from './call.guard';
 import { CrossOrigin } from './cross-origin';
@@ -11,26 +10,8 @@ import { LoopbackRule } from './loopback-rule';
 import { Routes } from './routes';
 import { DtoValidators } from './validators';
 
-/** For pages that the server itself shows: nothing from elsewhere, no inline scripts. HTTPS is a proxy's matter. */
-const securityHeaders = helmet({
-  contentSecurityPolicy: {
-    useDefaults: false,
-    directives: {
-      defaultSrc: ["'none'"],
-      scriptSrc: ["'self'"],
-      styleSrc: ["'self'", "'unsafe-inline'"],
-      imgSrc: ["'self'", 'data:'],
-      connectSrc: ["'self'"],
-      baseUri: ["'none'"],
-      formAction: ["'none'"],
-      frameAncestors: ["'none'"],
-    },
-  },
-  strictTransportSecurity: false,
-});
-
 /**
- * What every route passes, in this order: headers and OPTIONS, the loopback rule, the router, the call with its deadline,
+ * What every route passes, in this order: cross-origin headers and OPTIONS, the loopback rule, the router, the call with its deadline,
  * the body, its validator, the controller; and the one filter for whatever is thrown on the way.
  */
 @Module({})
@@ -63,7 +44,6 @@ export class HttpModule implements NestModule {
   /** Mounted on the adapter: middleware of Nest is bound to paths, and does not see one with a broken encoding. */
   configure(): void {
     const { httpAdapter } = this.adapterHost;
-    for (const handler of [securityHeaders, this.crossOrigin.handle, this.loopbackRule.handle])
-      httpAdapter.use(handler);
+    for (const handler of [this.crossOrigin.handle, this.loopbackRule.handle]) httpAdapter.use(handler);
   }
 }

@@ -8,6 +8,7 @@ import { StreamableFile } from '@nestjs/common';
 import type { Response } from 'express';
 import { BelowExpress } from './below-express';
 import { renderError, sendRendered } from './render-error';
+import { SECURITY_HEADERS } from './security-headers';
 
 const CHECK_CONNECTIONS_EVERY_MS = 2000;
 const STOPPING = new QuaysideError('shutting_down', 'The server is stopping.');
@@ -28,6 +29,13 @@ interface ExpressPrototypes {
   response: object;
 }
 
+/** Node's step that puts a head together, which its types leave out. */
+interface HeadWriter {
+  _storeHeader(statusLine: string, headers: unknown): void;
+}
+
+const storeHeader = (ServerResponse.prototype as unknown as HeadWriter)._storeHeader;
+
 /** Follows connections, so that they can be ended; see `HttpConnections`. */
 interface ConnectionWatcher {
   watch(server: Server, refuse: (request: IncomingMessage, response: ServerResponse) => void): void;
@@ -37,7 +45,7 @@ interface ConnectionWatcher {
 
 /**
  * Nest's Express adapter with the HTTP server that Quayside needs: our own answers below Express, limits on slow and idle
- * connections, ids on every request before anything else sees it, and answers without ETags.
+ * connections, ids on every request before anything else sees it, security headers on every answer, and no ETags.
  */
 export class QuaysideExpressAdapter extends ExpressAdapter {
   private readonly below = new BelowExpress();
@@ -105,7 +113,12 @@ export class QuaysideExpressAdapter extends ExpressAdapter {
   private expressClasses(): { IncomingMessage: typeof IncomingMessage; ServerResponse: typeof ServerResponse } {
     const express = this.getInstance<ExpressPrototypes>();
     class ExpressRequest extends IncomingMessage {}
-    class ExpressResponse<R extends IncomingMessage> extends ServerResponse<R> {}
+    class ExpressResponse<R extends IncomingMessage> extends ServerResponse<R> {
+      /** Eleven calls of setHeader, and what Node does with each name and value, cost more than the router. */
+      _storeHeader(statusLine: string, headers: unknown): void {
+        storeHeader.call(this, statusLine + SECURITY_HEADERS, headers);
+      }
+    }
     Object.setPrototypeOf(ExpressRequest.prototype, express.request);
     Object.setPrototypeOf(ExpressResponse.prototype, express.response);
     express.request = ExpressRequest.prototype;
