@@ -93,7 +93,7 @@ describe('a chunk', () => {
     const claims = await Promise.all(['a', 'b', 'c', 'd'].map((w) => bench.store.leases.claim(id, 0, w)));
     const won = claims.filter((claim) => claim !== undefined);
     expect(won).toHaveLength(1);
-    expect(won[0]).toMatchObject({ chunk: { epoch: 1, rows: 3, badRows: [] }, params: { top_k: 1 } });
+    expect(won[0]).toMatchObject({ chunk: { epoch: 1, rows: 3, badRows: [] }, job: { params: { top_k: 1 } } });
     expect((await bench.job(id)).startedAtMs).toBeGreaterThan(0);
   });
 

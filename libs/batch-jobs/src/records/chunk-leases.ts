@@ -1,4 +1,4 @@
-import { type JsonRecord, isQuaysideError } from '@app/core';
+import { isQuaysideError } from '@app/core';
 import type { Queryable } from '@app/database';
 import { afterChunk } from './after-chunk';
 import { CHUNK_COLUMNS, type ChunkRecord, lockChunk, readChunks } from './chunk-record';
@@ -19,8 +19,6 @@ export interface HeldChunk {
 export interface ClaimedChunk {
   readonly chunk: ChunkRecord;
   readonly job: JobRecord;
-  /** What every row is predicted with. */
-  readonly params: JsonRecord;
 }
 
 /** What a worker has made of a chunk; the file is durable already. */
@@ -72,7 +70,7 @@ export class ChunkLeases {
       returning ${CHUNK_COLUMNS}`;
     const [chunk] = await readChunks(this.db, sql, [jobId, idx, owner, this.options.leaseMs]);
     const [job] = chunk ? await readJobs(this.db, 'from job where id = $1', [jobId]) : [];
-    return chunk && job && { chunk, job, params: job.params };
+    return chunk && job && { chunk, job };
   }
 
   /**
