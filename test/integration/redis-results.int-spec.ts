@@ -30,7 +30,7 @@ class CacheProcess implements AsyncDisposable {
   private readonly version = aModelVersion({ model: 'iris' });
 
   /** Asks for one row; the answer is its value. */
-  ask(value: number): Promise<CachedResult> {
+  async ask(value: number): Promise<CachedResult> {
     const context: CallContext = {
       requestId: 'r-1',
       traceparent: '',

@@ -9,8 +9,8 @@ const LENGTH_BYTES = 4;
 export function packElements(elements: readonly (string | Uint8Array)[]): Uint8Array {
   let size = 0;
   for (const element of elements) size += LENGTH_BYTES + sizeOf(element);
-  const bytes = new Uint8Array(size);
-  const target = Buffer.from(bytes.buffer);
+  // Small ones share memory, which is several times as fast as memory of their own.
+  const target = Buffer.allocUnsafe(size);
   let at = 0;
   for (const element of elements) {
     const length = sizeOf(element);
@@ -20,7 +20,7 @@ export function packElements(elements: readonly (string | Uint8Array)[]): Uint8A
     else target.set(element, at);
     at += length;
   }
-  return bytes;
+  return new Uint8Array(target.buffer, target.byteOffset, size);
 }
 
 /** The elements of trusted bytes, as views on them. */

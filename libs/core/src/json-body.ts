@@ -44,7 +44,7 @@ export function parseJsonBody(body: Uint8Array, limits: JsonLimits = JSON_LIMITS
   const bytes = hasByteOrderMark(body) ? body.subarray(3) : body;
   checkStructure(bytes, limits);
   try {
-    return JSON.parse(asBuffer(bytes).toString('utf8')) as unknown;
+    return JSON.parse(asBuffer(bytes).toString()) as unknown;
   } catch {
     throw invalidJson(bytes.length === 0 ? 'It is empty: send a JSON value.' : undefined);
   }
@@ -56,7 +56,7 @@ function hasByteOrderMark(bytes: Uint8Array): boolean {
 
 /** The bytes as a Buffer, which has the fast native searches and decoders. */
 function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /**

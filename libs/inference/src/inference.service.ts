@@ -23,9 +23,11 @@ export interface ModelSchema {
 }
 
 /** A version that stays until the call under way is done with it, and what that call is now bound to. */
-interface Held extends Disposable {
+interface Held {
   readonly version: ModelVersion;
   readonly context: CallContext;
+  /** The call is done with it. */
+  readonly leave: () => void;
 }
 
 /** Every prediction, from every door and every job: resolve → enrich → cache → schedule → execute → shape the answer. */
@@ -80,51 +82,62 @@ export class InferenceService {
   }
 
   private async answer(call: PredictCall, trail: PredictionTrail): Promise<Prediction> {
-    using held = await this.hold(call, trail);
-    const { version, context } = held;
-    const task = taskOf(version.task);
-    const input = await this.enrich(version, { ...call, context }, trail);
-    const prepared = task.prepare(version, input, call.options);
-    trail.prepared(input, prepared);
-    const { output, queueMs, computeMs, batchSize, cache } = await this.results.answer({
-      version,
-      input: prepared,
-      context,
-      priority: call.priority ?? 'online',
-      cache: call.cache ?? true,
-    });
-    const answer = task.present(version, input, output, call.options);
-    const { form: _, ...body } = answer;
-    const usage = task.usage(output);
-    const { id, degraded } = trail;
-    const prediction = { id, version, ...body, usage, cache, queueMs, computeMs, batchSize, degraded };
-    this.sink.record(trail.answered(prediction, answer));
-    return prediction;
+    const held = await this.hold(call, trail);
+    try {
+      const { version, context } = held;
+      const task = taskOf(version.task);
+      const input = await this.enrich(held, call.input, trail);
+      const prepared = task.prepare(version, input, call.options);
+      trail.prepared(input, prepared);
+      const { output, queueMs, computeMs, batchSize, cache } = await this.results.answer({
+        version,
+        input: prepared,
+        context,
+        priority: call.priority ?? 'online',
+        cache: call.cache ?? true,
+      });
+      const answer = task.present(version, input, output, call.options);
+      const body = answer.form === 'rows' ? { rows: answer.rows } : { outputs: answer.outputs };
+      const usage = task.usage(output);
+      const { id, degraded } = trail;
+      const prediction = { id, version, ...body, usage, cache, queueMs, computeMs, batchSize, degraded };
+      this.sink.record(trail.answered(prediction, answer));
+      return prediction;
+    } finally {
+      held.leave();
+    }
   }
 
   /** Finds the version and keeps it from being released while the call is under way. */
-  private async hold(call: PredictCall, trail: PredictionTrail): Promise<Held> {
+  private hold(call: PredictCall, trail: PredictionTrail): Held | Promise<Held> {
     const reference = parseModelReference(call.model);
-    const resolved = this.registry.resolve(reference);
+    // Mostly there is nothing to wait for, and then neither a timer nor a promise is needed.
+    const serving = this.registry.serving(reference);
+    const resolved = serving ?? this.registry.resolve(reference);
     trail.goesTo(resolved);
     assertTask(resolved, call.task);
     const context = this.cutToModel(call.context, resolved);
-    let leave = this.inFlight.enter(versionKey(resolved));
+    const leave = this.inFlight.enter(versionKey(resolved));
+    if (serving) return { version: serving, context, leave };
+    return this.whenServing({ version: resolved, context, leave }, call, trail);
+  }
+
+  /** Waits for the version to load; another one may serve by then. */
+  private async whenServing(found: Held, call: PredictCall, trail: PredictionTrail): Promise<Held> {
+    const { version: resolved, context } = found;
+    let { leave } = found;
     try {
-      // Mostly there is nothing to wait for, and then neither a timer nor a promise is needed.
-      const version =
-        this.registry.serving(reference) ??
-        (await withinDeadline(context, this.clock, {
-          begin: () => this.registry.serve(reference),
-          late: () => notReady(resolved),
-        }));
+      const version = await withinDeadline(context, this.clock, {
+        begin: () => this.registry.serve(parseModelReference(call.model)),
+        late: () => notReady(resolved),
+      });
       assertTask(version, call.task);
       if (version.digest !== resolved.digest || version.version !== resolved.version) {
         leave();
         leave = this.inFlight.enter(versionKey(version));
         trail.goesTo(version);
       }
-      return { version, context, [Symbol.dispose]: leave };
+      return { version, context, leave };
     } catch (error) {
       leave();
       throw error;
@@ -137,11 +150,7 @@ export class InferenceService {
     return { ...context, deadlineAtMs: Math.min(context.deadlineAtMs, this.clock.monotonicMs() + deadlineMs) };
   }
 
-  private async enrich(
-    version: ModelVersion,
-    { input, context }: PredictCall,
-    trail: PredictionTrail,
-  ): Promise<PredictInput> {
+  private async enrich({ version, context }: Held, input: PredictInput, trail: PredictionTrail): Promise<PredictInput> {
     if (input.form === 'tensors') {
       refuseTensors(version);
       return input;

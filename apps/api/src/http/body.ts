@@ -26,12 +26,12 @@ export function hasBody({ headers }: IncomingMessage): boolean {
  * The bytes of a JSON body, inflated. What the headers tell is refused before a byte is read, the size first.
  * Throws body_too_large, unsupported_encoding, unsupported_media_type, request_timeout, invalid_encoding, client_closed.
  */
-export async function readJsonBytes(request: IncomingMessage, limits: BodyLimits, clock: Clock): Promise<Uint8Array> {
+export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, clock: Clock): Promise<Uint8Array> {
   if (Number(request.headers['content-length'] ?? 0) > limits.limitBytes) throw tooLarge(limits);
   const encoding = encodingOf(request);
   assertJson(request);
-  const bytes = await readBytes(request, limits, clock);
-  return encoding === 'identity' ? bytes : inflateBytes(bytes, encoding, limits);
+  const bytes = readBytes(request, limits, clock);
+  return encoding === 'identity' ? bytes : bytes.then((deflated) => inflateBytes(deflated, encoding, limits));
 }
 
 function encodingOf({ headers }: IncomingMessage): Encoding {
@@ -52,23 +52,29 @@ function readBytes(request: IncomingMessage, limits: BodyLimits, clock: Clock): 
   let buffer = Buffer.allocUnsafe(Math.min(Number(request.headers['content-length'] ?? FIRST_BYTES), FIRST_BYTES));
   let size = 0;
   const onData = (chunk: Buffer): void => {
-    if (size + chunk.length > limitBytes) return reject(tooLarge(limits));
+    if (size + chunk.length > limitBytes) return fail(tooLarge(limits));
     if (size + chunk.length > buffer.length) buffer = grown(buffer, size + chunk.length);
     chunk.copy(buffer, size);
     size += chunk.length;
   };
-  const onEnd = (): void => resolve(buffer.subarray(0, size));
+  const onEnd = (): void => {
+    timer.cancel();
+    resolve(size === buffer.length ? buffer : buffer.subarray(0, size));
+  };
   const onClose = (): void => {
     // A body that was read whole closes, too, before anyone has heard of its end; an error with its stack costs 15 µs.
     if (!request.readableEnded)
-      reject(new QuaysideError('client_closed', 'The client left before its body had arrived.'));
+      fail(new QuaysideError('client_closed', 'The client left before its body had arrived.'));
   };
-  const timer = clock.setTimer(timeoutMs, () => reject(tooSlow(timeoutMs)));
-  request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
-  return promise.finally(() => {
+  /** What still comes of a body that nobody reads to its end stays where it is. */
+  const fail = (error: QuaysideError): void => {
     timer.cancel();
     request.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose).pause();
-  });
+    reject(error);
+  };
+  const timer = clock.setTimer(timeoutMs, () => fail(tooSlow(timeoutMs)));
+  request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+  return promise;
 }
 
 function grown(buffer: Buffer<ArrayBuffer>, needed: number): Buffer<ArrayBuffer> {

@@ -44,7 +44,8 @@ export class Call {
 
   /** Notes the version that the call goes to, and puts the prediction's id on whatever the answer will be. */
   readonly goesTo = ({ model, version }: ModelVersion, predictionId: string): void => {
-    Object.assign(this.log, { model, modelVersion: version });
+    this.log.model = model;
+    this.log.modelVersion = version;
     this.parts.response.setHeader('X-Prediction-ID', predictionId);
   };
 
@@ -52,9 +53,13 @@ export class Call {
   answered({ cache, queueMs, computeMs, batchSize, degraded }: Prediction): number {
     const latencyMs = rounded(this.parts.clock.monotonicMs() - this.bodyReadAtMs);
     const timing = `queue;dur=${rounded(queueMs)}, compute;dur=${rounded(computeMs)}, total;dur=${latencyMs}`;
-    this.parts.response.set({ 'X-Cache': cache, 'Server-Timing': timing });
+    this.parts.response.setHeader('X-Cache', cache);
+    this.parts.response.setHeader('Server-Timing', timing);
     if (degraded) this.parts.response.setHeader('X-Features-Degraded', 'true');
-    Object.assign(this.log, { cache, queueMs, computeMs, batchSize });
+    this.log.cache = cache;
+    this.log.queueMs = queueMs;
+    this.log.computeMs = computeMs;
+    this.log.batchSize = batchSize;
     return latencyMs;
   }
 }

@@ -18,6 +18,7 @@ const ID = 'dto';
 export class DtoValidators {
   /** Stops at the first fault. */
   private readonly quick = compiler({ allErrors: false });
+  private readonly compiled = new Map<DtoClass<object>, ValidateFunction>();
   /** Finds every fault. */
   private readonly thorough = compiler({ allErrors: true });
 
@@ -26,7 +27,8 @@ export class DtoValidators {
    * Throws invalid_request with at most 10 details.
    */
   check<Dto extends object>(type: DtoClass<Dto>, body: unknown): Dto {
-    const quick = validatorOf(this.quick, type.name);
+    let quick = this.compiled.get(type);
+    if (!quick) this.compiled.set(type, (quick = validatorOf(this.quick, type.name)));
     if (!quick(body)) throw this.refusal(type.name, body, quick.errors ?? []);
     return Object.assign(new type(), body);
   }

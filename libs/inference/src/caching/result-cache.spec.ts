@@ -81,7 +81,7 @@ interface Asked {
   readonly priority?: ScheduledCall['priority'];
 }
 
-function ask(cache: ResultCache, rows: readonly number[], asked: Asked = {}): Promise<CachedResult> {
+async function ask(cache: ResultCache, rows: readonly number[], asked: Asked = {}): Promise<CachedResult> {
   const { version = iris, deadlineAtMs = 1000, client = new AbortController(), splittable = true } = asked;
   const input: TaskInput = {
     rows: rows.length,

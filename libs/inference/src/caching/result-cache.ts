@@ -33,18 +33,20 @@ export class ResultCache {
   }
 
   /**
-   * Waits at most until the call's deadline. Throws what `ModelScheduler.submit` throws. A call that joined a run fails
+   * What is kept is given at once, without a promise. Else waits at most until the call's deadline. Throws what `ModelScheduler.submit` throws. A call that joined a run fails
    * with it, unless that failed for lack of room or time of the call that led it: then the next one leads.
    */
-  async answer({ cache, ...call }: CacheableCall): Promise<CachedResult> {
-    const { version, input } = call;
-    if (!cache || this.parts.maxBytes === 0 || version.manifest.cache === false) {
-      return { ...(await this.runs.past(call)), cache: 'off' };
-    }
+  answer(call: CacheableCall): CachedResult | Promise<CachedResult> {
+    const { cache, version, input } = call;
+    if (!cache || this.parts.maxBytes === 0 || version.manifest.cache === false) return this.past(call);
     const keys = this.keys.of({ scope: SCOPE, version, input });
     const output = keys.length === 1 ? this.runs.recall(version, keys[0]) : undefined;
     if (output) return { output, queueMs: 0, computeMs: 0, batchSize: 0, cache: 'hit' };
     return new CachedCall(call, keys, this.runs).answer();
+  }
+
+  private async past(call: CacheableCall): Promise<CachedResult> {
+    return { ...(await this.runs.past(call)), cache: 'off' };
   }
 
   /** What the cache did for a model, all its versions together, since the start. */

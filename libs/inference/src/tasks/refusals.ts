@@ -32,7 +32,9 @@ export interface FieldRules {
 
 /** Throws invalid_input with the first 10 fields that the model does not take, or that are missing. */
 export function checkFields(record: JsonRecord, { takes, optional = [], path }: FieldRules): void {
-  const unknown = Object.keys(record).filter((name) => !takes.includes(name));
+  const names = Object.keys(record);
+  if (names.length === takes.length && names.every((name) => takes.includes(name))) return;
+  const unknown = names.filter((name) => !takes.includes(name));
   const missing = takes.filter((name) => !Object.hasOwn(record, name) && !optional.includes(name));
   if (unknown.length === 0 && missing.length === 0) return;
   const details = [

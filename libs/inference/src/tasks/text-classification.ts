@@ -24,7 +24,7 @@ export const textClassification: Task = {
     const { top_k, temperature, truncate } = { ...DEFAULTS, ...readOptions(options, OPTIONS) };
     if (input.form === 'tensors') checkOutputs(input.outputs ?? [], ['label', 'score']);
     const text = readTexts(input, MAX_CHARACTERS);
-    const parameters = { top_k, temperature, truncate };
+    const parameters = { temperature, top_k, truncate };
     return { rows: text.shape[0], splittable: true, tensors: { text }, parameters, outputs: [] };
   },
 

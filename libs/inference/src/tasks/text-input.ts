@@ -1,4 +1,4 @@
-import { type Tensor, codePointLength, decodeElements, ownValue } from '@app/core';
+import { type Tensor, codePointLength, decodeElements, ownValue, tensorOf } from '@app/core';
 import { type Schema, document, listOf, objectOf } from './json-schema';
 import { MAX_ROWS, checkFields, checkRowCount, invalidInput } from './refusals';
 import type { PredictInput } from './task';
@@ -12,8 +12,13 @@ const FIELD = 'text';
  */
 export function readTexts(input: PredictInput, maxCharacters: number): Tensor {
   const { texts, fieldOf } = input.form === 'rows' ? fromRows(input) : fromTensors(input);
-  const tensor = decodeElements({ dtype: 'BYTES', shape: [], fieldOf }, texts);
-  texts.forEach((text, index) => checkLength({ text: text as string, field: fieldOf(index), maxCharacters }));
+  // Texts as they should be need no search for faults.
+  const tensor = areTexts(texts)
+    ? tensorOf('BYTES', [texts.length], texts)
+    : decodeElements({ dtype: 'BYTES', shape: [], fieldOf }, texts);
+  for (let index = 0; index < texts.length; index += 1) {
+    checkLength(texts[index] as string, () => fieldOf(index), maxCharacters);
+  }
   return tensor;
 }
 
@@ -62,9 +67,14 @@ function fromTensors({ inputs }: Extract<PredictInput, { form: 'tensors' }>): Te
   return { texts: given, fieldOf: (index) => `inputs.${FIELD}[${index}]` };
 }
 
-function checkLength({ text, field, maxCharacters }: { text: string; field: string; maxCharacters: number }): void {
+function areTexts(values: readonly unknown[]): values is readonly string[] {
+  return values.every((value) => typeof value === 'string' && value.isWellFormed());
+}
+
+function checkLength(text: string, fieldOf: () => string, maxCharacters: number): void {
+  if (text !== '' && !isLongerThan(text, maxCharacters)) return;
+  const field = fieldOf();
   if (text === '') throw invalidInput({ field, code: 'too_short', message: `${field} must not be empty.` });
-  if (!isLongerThan(text, maxCharacters)) return;
   throw invalidInput({ field, code: 'too_long', message: `${field} has more than ${maxCharacters} characters.` });
 }
 
