@@ -6,8 +6,8 @@ import { alternatives } from './bindings/request-fields';
 import { RowFault, RowFaults } from './bindings/row-faults';
 import { type FilledRow, RowFilling } from './bindings/row-filling';
 import type { KnownViews } from './bindings/view-binder';
-import { FeatureCounters, type FeatureStatistics } from './feature-counters';
-import { type BoundRow, type Enriched, FeatureStore, type InspectedRow } from './feature-store';
+import { FeatureCounters } from './feature-counters';
+import { type BoundRow, type Enriched, type FeatureStatistics, FeatureStore, type InspectedRow } from './feature-store';
 import type { FeatureRead, FeatureReader } from './rows/feature-reader';
 import { entityKeyOf } from './views/entity-key';
 

@@ -1,16 +1,4 @@
-import type { FeatureSource, FeatureStatus } from './feature-store';
-
-/** What became of the columns of one version of a model, in this process, since it first joined rows for it. */
-export interface FeatureStatistics {
-  /** Values that the model was given, by where they came from. */
-  readonly sources: Readonly<Record<FeatureSource, number>>;
-  /** Stored features that were looked up, by what was found; one that refused the request counts too. */
-  readonly statuses: Readonly<Record<FeatureStatus, number>>;
-  /** Those whose read did not happen in time, and so have no status. */
-  readonly timeouts: number;
-  /** Calls that were joined with defaults in the place of what could not be read in time. */
-  readonly degradedCalls: number;
-}
+import type { FeatureStatistics, FeatureStatus } from './feature-store';
 
 /** Counts of one version; only ever grow. */
 export class FeatureCounters implements FeatureStatistics {

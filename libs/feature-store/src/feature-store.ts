@@ -1,6 +1,5 @@
 import type { CallContext, ErrorCode, JsonRecord, JsonValue, StoredDtype } from '@app/core';
 import type { ModelRegistry, ModelVersion } from '@app/model-registry';
-import type { FeatureStatistics } from './feature-counters';
 
 /** Where a value of a model's row came from. */
 export type FeatureSource = 'request' | 'store' | 'default' | 'transform' | 'const';
@@ -81,6 +80,18 @@ export interface BoundRow {
   readonly fields: readonly RequestField[];
   /** A row has all fields of `either`, or all of `or`, for each of them. */
   readonly alternatives: readonly { readonly either: readonly string[]; readonly or: readonly string[] }[];
+}
+
+/** What became of the columns of one version of a model, in this process, since it first joined rows for it. */
+export interface FeatureStatistics {
+  /** Values that the model was given, by where they came from. */
+  readonly sources: Readonly<Record<FeatureSource, number>>;
+  /** Stored features that were looked up, by what was found; one that refused the request counts too. */
+  readonly statuses: Readonly<Record<FeatureStatus, number>>;
+  /** Those whose read did not happen in time, and so have no status. */
+  readonly timeouts: number;
+  /** Calls that were joined with defaults in the place of what could not be read in time. */
+  readonly degradedCalls: number;
 }
 
 /** Joins stored features into the rows of a request, before the model's task reads them. */

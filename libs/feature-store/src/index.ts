@@ -4,6 +4,7 @@ export type {
   Enriched,
   FeatureRecord,
   FeatureSource,
+  FeatureStatistics,
   FeatureStatus,
   FieldReading,
   InspectedFeature,
@@ -11,7 +12,6 @@ export type {
   RequestField,
   RowProvenance,
 } from './feature-store';
-export type { FeatureStatistics } from './feature-counters';
 export { BoundFeatureStore } from './bound-feature-store';
 export { pinnedViews, refuseTensors } from './bindings/compile-bindings';
 export { resolveFeature, wantedOf } from './resolve-feature';
