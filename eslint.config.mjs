@@ -78,6 +78,7 @@ export default tseslint.config(
       'dist/',
       'dist.next/',
       '.build/',
+      'bench/.venv/',
       'node_modules/',
       'models/',
       'coverage/',

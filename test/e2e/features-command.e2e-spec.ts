@@ -99,7 +99,7 @@ describe('npm run features', () => {
     [['plan', '--force'], {}, 2, "Unknown option '--force'"],
     [[], {}, 2, 'Say plan, apply or push.'],
   ])('says of %j with %j what is wrong', async (args, settings, code, says) => {
-    const ended = await features(args, settings as Readonly<Record<string, string>>);
+    const ended = await features(args, settings);
     expect([ended.code, ended.told]).toEqual([code, expect.stringContaining(says)]);
     expect(ended.told).not.toContain('    at ');
   });
