@@ -68,6 +68,7 @@ export const PROFILES = {
     run: closed({
       path: '/v1/models/credit-risk/predict',
       mode: 'tabular',
+      logged: true,
       ready: storeIsFilled,
       mostConnections: 48,
       // A saturated machine reads late; it would measure how fast predictions are refused.

@@ -38,20 +38,25 @@ export class Sides {
   }
 
   /** `{ name, url, server, stop() }`, ready to answer. */
-  async start(name, { env = {}, path, model } = {}) {
+  async start(name, { env = {}, path, model, logged = false } = {}) {
     if (name.startsWith('quayside')) {
-      const own = name === 'quayside-no-log' ? { LOG_PREDICTIONS: 'false' } : {};
-      return { ...(await this.quayside({ ...own, ...env })), name };
+      const log = { LOG_PREDICTIONS: String(logged && name !== 'quayside-no-log') };
+      return { ...(await this.quayside({ ...log, ...env })), name };
     }
     if (name === 'bare-http') return this.#bareHttp({ path, model });
     return this.#peer(name);
   }
 
-  /** Quayside as `npm start` serves it. */
+  /** Quayside as `npm start` serves it, but for the log of predictions: the other sides keep none. */
   async quayside(env = {}, nodeFlags = []) {
     const port = await freePort();
     const { processes } = this.#options;
-    const own = { HTTP_PORT: String(port), HTTP_HOST: '127.0.0.1', DATA_DIR: join(this.#scratch, `data-${port}`) };
+    const own = {
+      HTTP_PORT: String(port),
+      HTTP_HOST: '127.0.0.1',
+      DATA_DIR: join(this.#scratch, `data-${port}`),
+      LOG_PREDICTIONS: 'false',
+    };
     const server = new ServerProcess({
       command: process.execPath,
       args: [...nodeFlags, join(root, 'scripts/start.mjs')],
