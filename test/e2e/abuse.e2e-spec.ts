@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
+import { type TestDatabase, eventually, temporaryDirectory, testDatabase, tiny, writeModel } from '@app/testing';
 import { ApiContract } from './api-contract';
 import { ApiClient, outcome } from './door';
 import { RawConnection } from './raw-http';
@@ -14,9 +14,14 @@ const GOOD: Readonly<Record<string, object>> = {
   '/predict': { text: `a good day ${CANARY}`, model_id: 'sentiment' },
   '/embed': { text: [CANARY, 'b'], model_id: 'vectors' },
   '/v1/models/{model}/predict': { inputs: { x: [[1, 2]] } },
+  '/v1/feature-views/{view}/rows': {
+    rows: [{ entities: { applicant_id: CANARY }, event_ts: '2026-01-05T08:00:00Z', features: { job: CANARY } }],
+  },
+  '/v1/features/query': { features: ['applicant_profile@1:job'], rows: [{ applicant_id: CANARY }] },
 };
 
-const pathOf = (template: string): string => template.replace('{model}', 'echo');
+const pathOf = (template: string): string =>
+  template.replace('{model}', 'echo').replace('{view}', 'applicant_profile');
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 const wideObject = (keys: number): string => `{${Array.from({ length: keys }, (_, at) => `"k${at}":0`).join(',')}}`;
 
@@ -94,6 +99,7 @@ const VALUES: readonly (readonly [string, string, object])[] = [
 ];
 
 describe('a server under abuse', () => {
+  let database: TestDatabase;
   let server: ServerProcess;
   let client: ApiClient;
 
@@ -102,12 +108,23 @@ describe('a server under abuse', () => {
     await writeModel(models, { name: 'sentiment', model: tiny.classifierTiny() });
     await writeModel(models, { name: 'vectors', model: tiny.embedderTiny() });
     await writeModel(models, { name: 'echo', model: tiny.identity('FP32'), manifest: 'task: tensors' });
-    server = await ServerProcess.start({ MODEL_DIR: models, EXECUTOR_COUNT: '1', LOG_LEVEL: 'info' });
+    database = await testDatabase();
+    server = await ServerProcess.start({
+      MODEL_DIR: models,
+      EXECUTOR_COUNT: '1',
+      LOG_LEVEL: 'info',
+      DATABASE_URL: database.url,
+      // A read that waits behind a large body on a busy machine is not what is tried here.
+      FEATURE_READ_TIMEOUT_MS: '200',
+    });
     client = new ApiClient(await server.ready());
-    await expectAlive();
+    await eventually(expectAlive);
   });
 
-  afterAll(() => server[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await server[Symbol.asyncDispose]();
+    await database.close();
+  });
 
   async function expectAlive(): Promise<void> {
     expect((await client.send('/health')).status).toBe(200);

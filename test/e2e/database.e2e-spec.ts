@@ -42,6 +42,17 @@ async function database(api: ApiClient): Promise<unknown> {
   return (body as { readonly components: { readonly database?: unknown } }).components.database;
 }
 
+/** Stops processes until they are thawed: at the latest when the test ends, or nothing could stop them in order. */
+function freeze(pids: readonly number[]): Disposable & { thaw(): void } {
+  for (const pid of pids) process.kill(pid, 'SIGSTOP');
+  let isFrozen = true;
+  const thaw = (): void => {
+    if (isFrozen) for (const pid of pids) process.kill(pid, 'SIGCONT');
+    isFrozen = false;
+  };
+  return { thaw, [Symbol.dispose]: thaw };
+}
+
 /** The last events of a server, with the number of the process that tells. */
 const lastEvents = ({ lines }: ServerProcess, count: number): readonly unknown[] =>
   lines.slice(-count).map(({ event, proc }) => `${String(event)} ${String(proc)}`);
@@ -131,8 +142,7 @@ describe('a server whose PostgreSQL', () => {
   it('is frozen goes on, refuses what needs it, and finds it again', async () => {
     await using here = await started();
     await eventually(async () => expect(await enriched(here)).toBe('422 feature_missing'));
-    const processes = postgresProcesses(here.postmaster);
-    for (const pid of processes) process.kill(pid, 'SIGSTOP');
+    using frozen = freeze(postgresProcesses(here.postmaster));
     // Both before the server has noticed, by the limit of the read, and after that.
     expect(await enriched(here)).toBe('503 features_unavailable');
     await serves(here.api);
@@ -142,7 +152,7 @@ describe('a server whose PostgreSQL', () => {
       '503 database_unavailable',
       expect.any(String),
     ]);
-    for (const pid of processes) process.kill(pid, 'SIGCONT');
+    frozen.thaw();
     await eventually(async () => expect(await database(here.api)).toEqual({ status: 'up', reason: '' }));
     expect(outcome(await here.api.send('/v1/predictions'))).toBe('200');
     await eventually(async () => expect(await enriched(here)).toBe('422 feature_missing'));

@@ -34,9 +34,14 @@ export function postgresProcesses(postmaster: number): readonly number[] {
 export async function killPostmaster(dataDirectory: string): Promise<void> {
   const pid = postmasterOf(dataDirectory);
   if (pid === undefined) return;
-  for (const each of postgresProcesses(pid)) process.kill(each, 'SIGCONT');
-  process.kill(pid, 'SIGQUIT');
+  for (const each of postgresProcesses(pid)) signalIfAlive(each, 'SIGCONT');
+  signalIfAlive(pid, 'SIGQUIT');
   await eventually(() => !isAlive(pid));
+}
+
+/** A process may end between being listed and being signalled. */
+function signalIfAlive(pid: number, name: NodeJS.Signals): void {
+  if (isAlive(pid)) process.kill(pid, name);
 }
 
 function parentOf(pid: number): number {
