@@ -20,8 +20,7 @@ const GOOD: Readonly<Record<string, object>> = {
   '/v1/features/query': { features: ['applicant_profile@1:job'], rows: [{ applicant_id: CANARY }] },
 };
 
-const pathOf = (template: string): string =>
-  template.replace('{model}', 'echo').replace('{view}', 'applicant_profile');
+const pathOf = (template: string): string => template.replace('{model}', 'echo').replace('{view}', 'applicant_profile');
 const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
 const wideObject = (keys: number): string => `{${Array.from({ length: keys }, (_, at) => `"k${at}":0`).join(',')}}`;
 
