@@ -284,6 +284,15 @@ describe('a query', () => {
     expect(error).toMatchObject({ code: 'invalid_input', details: [{ code: 'too_many_values' }] });
     expect((await query({ features: features.slice(1), rows })).status).toBe(200);
   });
+
+  it('refuses to answer with a long text a thousand times', async () => {
+    await open();
+    await push([person('a', { mood: 'x'.repeat(20_000) })]);
+    const ask = (times: number): Promise<Answer> =>
+      queryInTime({ features: ['people@1:mood'], rows: new Array<object>(times).fill({ person: 'a' }) });
+    expect(errorOf(await ask(1000))).toMatchObject({ code: 'invalid_input', details: [{ code: 'answer_too_large' }] });
+    expect((await ask(800)).status).toBe(200);
+  });
 });
 
 describe('a push', () => {

@@ -24,6 +24,8 @@ export interface FeatureQueryParts {
 
 /** Most values of one query: rows times features. */
 export const QUERY_VALUE_LIMIT = 100_000;
+/** Most characters of JSON that the values of one answer may have: a few stored texts, asked for often, could be more than memory. */
+export const QUERY_TEXT_LIMIT = 16 * 1024 * 1024;
 
 const RETRY_AFTER_MS = 1000;
 
@@ -90,8 +92,9 @@ export class FeatureQuery {
     return timeoutMs <= 0 ? { kind: 'timeout' } : reader.read(wanted, { timeoutMs, signal });
   }
 
-  /** Throws database_unavailable where nothing could be read, and no later query would fare better. */
+  /** Throws invalid_input for an answer that is too long, and database_unavailable where nothing could be read, and no later query would fare better. */
   private answered(rows: readonly InspectedRow[]): readonly InspectedRow[] {
+    limitText(rows);
     const isUnread = rows.some(({ features }) => features.some(({ reason }) => reason !== undefined));
     if (!isUnread || this.parts.database.status() === 'up') return rows;
     const says = 'The database cannot be reached. Try again in a moment.';
@@ -105,6 +108,16 @@ type Keys = ReadonlyMap<string, string>;
 function limitValues(values: number): void {
   const says = `times the number of features is more than ${QUERY_VALUE_LIMIT} values`;
   if (values > QUERY_VALUE_LIMIT) throw invalid('rows', 'too_many_values', says);
+}
+
+function limitText(rows: readonly InspectedRow[]): void {
+  let length = 0;
+  for (const { features } of rows) {
+    for (const { value } of features) length += JSON.stringify(value).length;
+    if (length > QUERY_TEXT_LIMIT) {
+      throw invalid('rows', 'answer_too_large', 'have more than 16 MiB of values together; ask for fewer at a time');
+    }
+  }
 }
 
 function keysOf(views: readonly FeatureView[], row: JsonRecord, path: string): Keys {

@@ -252,7 +252,15 @@ export const OPERATIONS = {
     answers: 'What became of the rows.',
     answer: [PushRowsResponse],
     examples: FEATURE_EXAMPLES.pushFeatureRows,
-    errors: [...ANY, ...BODY, 'invalid_input', 'feature_view_not_found', 'overloaded', 'database_unavailable'],
+    errors: [
+      ...ANY,
+      ...BODY,
+      'invalid_input',
+      'feature_view_not_found',
+      'overloaded',
+      'features_unavailable',
+      'database_unavailable',
+    ],
   },
   eraseFeatureEntity: {
     tag: 'features',
@@ -261,7 +269,7 @@ export const OPERATIONS = {
     answers: 'It is gone.',
     answer: [ErasedEntity],
     examples: FEATURE_EXAMPLES.eraseFeatureEntity,
-    errors: [...ANY, 'invalid_input', 'feature_view_not_found', 'database_unavailable'],
+    errors: [...ANY, 'invalid_input', 'feature_view_not_found', 'features_unavailable', 'database_unavailable'],
   },
   listModels: {
     tag: 'models',

@@ -121,7 +121,7 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
     const applied = isRefused ? undefined : await this.recordedId(view);
     if (applied !== undefined) return applied;
     const says = `View "${view}" could not be applied: something in the folder of views is refused. See the plan.`;
-    throw new QuaysideError('feature_view_not_found', says);
+    throw new QuaysideError('features_unavailable', says);
   }
 
   private async recordedId(view: string): Promise<number | undefined> {

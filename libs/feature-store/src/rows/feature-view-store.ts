@@ -70,12 +70,15 @@ export abstract class FeatureViewStore {
 
   /**
    * Writes rows in one transaction. An older row never replaces a newer one; of equal moments the last push wins. Throws
-   * feature_view_not_found for a view that is not declared; invalid_input with details for too many rows, for a bad row in
+   * feature_view_not_found for a view that is not declared; features_unavailable while the declared views are refused; invalid_input with details for too many rows, for a bad row in
    * `all_or_nothing`, and for a push id of another view.
    */
   abstract push(view: string, request: PushRequest): Promise<PushResult>;
 
-  /** Deletes an entity's row and all its history. `key` as `entityKeyOf` writes it. Throws feature_view_not_found. */
+  /**
+   * Deletes an entity's row and all its history. `key` as `entityKeyOf` writes it. Throws feature_view_not_found, and
+   * features_unavailable as `push` does.
+   */
   abstract erase(view: string, key: string): Promise<Erased>;
 
   /** Rows and newest event of every view that was applied. */
