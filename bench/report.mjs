@@ -30,12 +30,13 @@ const COLUMNS = {
 
 /** The Markdown of one run: a table for each profile, medians over the rounds, and the targets with their verdicts. */
 export function markdown({ when, commit, machine, options, samples, skipped }) {
-  const { seconds, rounds, warmUp } = options;
+  const { seconds, rounds, warmUp, processes } = options;
   return [
     `# Benchmark of ${commit}, ${when.slice(0, 10)}`,
     '',
     ...machine.map((line) => `- ${line}`),
     `- ${rounds} rounds of ${seconds} s, sides in turn, after ${warmUp} s of warm-up each; figures are medians of the rounds`,
+    `- Quayside and bare node:http with ${processes ?? 1} serving ${processes > 1 ? 'processes' : 'process'}`,
     ...(options.quick ? ['- **A quick run: it shows that the bench works. Its figures mean nothing.**'] : []),
     ...skipped.map(({ says }) => `- **Skipped: ${says}**`),
     ...[...groupsOf(samples, ({ profile, connections }) => `${profile}|${connections ?? ''}`)].flatMap(section),
