@@ -90,6 +90,20 @@ describe('stored features from PostgreSQL', () => {
     expect(rows).toMatchObject(expected);
   });
 
+  it('come with few statements for two hundred requests at once, to each its own', async () => {
+    const { enrich, statements, store } = processWith(featureViews(...NAMES.map((name) => view(name))));
+    const ids = Array.from({ length: 200 }, (_, id) => id);
+    for (const name of NAMES) {
+      const rows = rowsOf(ids, (id) => ({ amount: id, country: `c${id}` }));
+      await store.push(name, { rows, mode: 'all_or_nothing' });
+    }
+    const answers = await Promise.all(ids.map((id) => enrich(id % 2 === 0 ? ONE_AMOUNT : BOUND, { id })));
+    expect(statements()).toBeLessThanOrEqual(10);
+    expect(answers.map(({ degraded }) => degraded)).toEqual(ids.map(() => false));
+    const expected = ids.map((id) => [id % 2 === 0 ? { x: id } : { users: id, shops: id, cards: id, text: `c${id}` }]);
+    expect(answers.map(({ rows }) => rows)).toMatchObject(expected);
+  });
+
   it('stay byte-equal for a model that pins a version, when a new version comes and the old one is refused a change', async () => {
     const first = processWith(featureViews(view('users')));
     await first.store.push('users', { rows: rowsOf([1], () => ({ amount: 0.1 })), mode: 'all_or_nothing' });

@@ -95,7 +95,7 @@ describe(PostgresFeatureReader.name, () => {
     expect(await reading).toMatchObject({ kind: 'rows' });
   });
 
-  it('is a timeout when the caller leaves, which says nothing about the database', async () => {
+  it('is a timeout when the caller leaves, and is not asked for unless it was already', async () => {
     const { pool, read } = build();
     for (let at = 0; at < 6; at++) {
       const leaving = new AbortController();
@@ -103,7 +103,7 @@ describe(PostgresFeatureReader.name, () => {
       leaving.abort();
       expect(await reading).toEqual(TIMEOUT);
     }
-    expect(pool.asked).toHaveLength(6);
+    expect(pool.asked).toHaveLength(3);
   });
 
   it('is a timeout when the database is away', async () => {
@@ -113,36 +113,31 @@ describe(PostgresFeatureReader.name, () => {
     expect(await reading).toEqual(TIMEOUT);
   });
 
-  it('times out at once beyond 64 reads, which count until the database has let go of them', async () => {
-    const { clock, pool, read } = build();
-    const readings = Array.from({ length: 64 }, () => read());
-    expect(await read()).toEqual(TIMEOUT);
-    expect(pool.asked).toHaveLength(64);
+  it('keeps its own deadline while it waits for a statement, which then leaves it out', async () => {
+    const { clock, pool, reader } = build();
+    const read = (id: number, timeoutMs: number) => reader.read([{ view: 'a', key: `["${id}"]` }], { timeoutMs });
+    const first = [1, 2, 3].map((id) => read(id, 1000));
+    const hasty = read(4, 20);
+    const patient = read(5, 40);
+    await clock.advance(20);
+    expect(await hasty).toEqual(TIMEOUT);
     pool.answer();
-    await Promise.all(readings);
-    const late = Array.from({ length: 64 }, () => read());
-    await clock.advance(50);
-    await Promise.all(late);
-    await clock.advance(1000);
-    expect(await read()).toEqual(TIMEOUT);
-    expect(pool.asked).toHaveLength(128);
-    pool.fail(away);
+    await Promise.all(first);
     await turn();
-    const reading = read();
+    expect(pool.asked.slice(3)).toEqual([[['a'], ['["5"]']]]);
     pool.answer();
-    expect(await reading).toMatchObject({ kind: 'rows' });
+    expect(await patient).toMatchObject({ kind: 'rows' });
   });
 
-  it('asks nothing for a second after five timeouts in a row', async () => {
+  it('never pauses because the time of its callers runs out', async () => {
     const { clock, pool, read } = build();
-    for (let at = 0; at < 5; at++) {
-      const reading = read();
-      pool.fail(away);
-      await reading;
+    for (let round = 0; round < 5; round++) {
+      const readings = Array.from({ length: 200 }, () => read());
+      await clock.advance(50);
+      expect(new Set(await Promise.all(readings))).toEqual(new Set([TIMEOUT]));
+      pool.answer();
+      await turn();
     }
-    expect(await read()).toEqual(TIMEOUT);
-    expect(pool.asked).toHaveLength(5);
-    await clock.advance(1000);
     const reading = read();
     pool.answer();
     expect(await reading).toMatchObject({ kind: 'rows' });
