@@ -226,7 +226,7 @@ export function itBehavesLikeFeatureRows(open: (views: FeatureViews) => Promise<
     expect(plan).toMatchObject({ isRefused: true, changes: [{ view: 'users', version: 1, kind: 'refuse' }] });
     expect(plan.changes[0]?.says[0]).toContain('a version never changes');
     await expect(other.store.push('users', { rows: [userRow(1, {})], mode: 'partial' })).rejects.toMatchObject({
-      code: 'feature_view_not_found',
+      code: 'features_unavailable',
     });
     expect(await bench.store.plan()).toMatchObject({
       isRefused: false,

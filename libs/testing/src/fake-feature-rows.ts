@@ -67,7 +67,7 @@ export class FakeFeatureViewStore extends FeatureViewStore {
   override async push(view: string, request: PushRequest): Promise<PushResult> {
     const nowUs = BigInt(this.clock.epochMs()) * 1000n;
     const prepared = await preparePush(view, request, { views: this.views, nowUs });
-    if ((await this.apply()).isRefused) throw new QuaysideError('feature_view_not_found', 'The views are refused.');
+    if ((await this.apply()).isRefused) throw new QuaysideError('features_unavailable', 'The views are refused.');
     const pushId = request.pushId?.toLowerCase() ?? newId();
     const earlier = this.rows.pushes.get(pushId);
     if (earlier && earlier.view !== view) throw reused();
