@@ -64,15 +64,11 @@ export const PROFILES = {
   tabular: {
     shows:
       'a loan request by applicant id, every one new: twelve of eighteen columns joined from the store, and logged',
-    // Beyond 64 reads of features at once, more time out at once.
     run: closed({
       path: '/v1/models/credit-risk/predict',
       mode: 'tabular',
       logged: true,
       ready: storeIsFilled,
-      mostConnections: 48,
-      // A saturated machine reads late; it would measure how fast predictions are refused.
-      env: { FEATURE_READ_TIMEOUT_MS: '200' },
     }),
     sides: ['quayside', 'quayside-no-log', 'quayside-given'],
     targets: [atLeast('rate', 0.9, 'quayside-no-log')],

@@ -40,12 +40,7 @@ async function startSide(name, { request, starter }) {
 
 async function warmUp(side, { request, loop, options: { warmUp: seconds, connections } }) {
   if (side instanceof EnginePool) return side.warmUp(Math.min(seconds, 3));
-  return loop.run({ ...asked(request, side), url: side.url, connections: allowed(connections, request)[0], seconds });
-}
-
-/** Some requests are refused beyond so many at once, by design: that would measure refusals. */
-function allowed(connections, { mostConnections = Infinity }) {
-  return [...new Set(connections.map((each) => Math.min(each, mostConnections)))];
+  return loop.run({ ...asked(request, side), url: side.url, connections: connections[0], seconds });
 }
 
 /** The same of every side, but that one is sent the columns which the others look up. */
@@ -55,7 +50,7 @@ function asked(request, { name }) {
 
 async function rounds(running, { profile, request, loop, options, tell }) {
   const samples = [];
-  for (const connections of allowed(options.connections, request)) {
+  for (const connections of options.connections) {
     for (let round = 1; round <= options.rounds; round++) {
       for (const side of running) {
         const sample = await measure(side, { request, loop, connections, seconds: options.seconds });
