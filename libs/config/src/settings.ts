@@ -168,7 +168,7 @@ export const SETTINGS = {
   FEATURE_READ_TIMEOUT_MS: int({
     min: 1,
     max: 200,
-    default: 50,
+    default: 100,
     unit: 'ms',
     says: 'How long a request waits for stored features, where its own deadline leaves it that long.',
   }),
