@@ -132,8 +132,8 @@ async function* entriesOf(folder: string): AsyncGenerator<Dirent> {
 
 /** Gives a written file its name, in a folder that others may tidy away meanwhile. */
 async function name(unnamed: string, path: string, attempt = 1): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
   try {
+    await mkdir(dirname(path), { recursive: true });
     await rename(unnamed, path);
   } catch (fault) {
     if (!isAbsent(fault) || attempt === NAMING_ATTEMPTS) throw fault;
