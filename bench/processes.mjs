@@ -71,6 +71,11 @@ export class ServerProcess {
     return treeOf(this.pid).reduce((sum, { pid }) => sum + rssOf(pid), 0);
   }
 
+  /** Memory of whichever process of the tree holds most, in bytes. */
+  largestRssBytes() {
+    return Math.max(...treeOf(this.pid).map(({ pid }) => rssOf(pid)));
+  }
+
   async stop() {
     ServerProcess.#running.delete(this);
     if (this.isGone) return;

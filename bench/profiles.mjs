@@ -1,4 +1,5 @@
 import { anatomy, renderAnatomy } from './profiles/anatomy.mjs';
+import { batch, batchMemory, besideJob } from './profiles/batch.mjs';
 import { manyModels } from './profiles/many-models.mjs';
 import { overload, tail } from './profiles/open-loop.mjs';
 import { timeAdded } from './profiles/time-added.mjs';
@@ -10,10 +11,13 @@ const CLASSIFY = { path: '/predict', model: 'banking-intents' };
 const EMBED = { path: '/embed', model: 'minilm' };
 const SERVERS = ['quayside', 'fastapi', 'flask'];
 const ENGINES = ['engine-1', 'engine-best'];
+const MEMORY_SIZES = [1000, 10_000, 100_000, 1_000_000];
 
 /** A bound on one of Quayside's figures: as a multiple of another side's, or, without `against`, as it is. */
 const atMost = (figure, bound, against) => ({ figure, bound, against, met: (value) => value <= bound, sign: '≤' });
 const atLeast = (figure, bound, against) => ({ figure, bound, against, met: (value) => value >= bound, sign: '≥' });
+/** The same bound for several sides that are all Quayside's own. */
+const each = (sides, target) => sides.map((own) => ({ ...target, own }));
 const againstFastApi = ({ cpu, rate, p99 }) => [
   atMost('cpuUs', cpu, 'fastapi'),
   atLeast('rate', rate, 'fastapi'),
@@ -108,6 +112,27 @@ export const PROFILES = {
     run: manyModels({ models: 50, cache: 10 }),
     sides: ['quayside'],
     targets: [atMost('p99Factor', 1.2)],
+  },
+  batch: {
+    shows: 'jobs of 1,000 and of 10,000 rows, from submit to the last result, `minilm`',
+    run: batch({ model: 'minilm', sizes: [1000, 10_000] }),
+    sides: ['job-1000', 'job-10000', 'engine-best'],
+    targets: each(['job-1000', 'job-10000'], atLeast('rate', 0.9, 'engine-best')),
+  },
+  'batch-memory': {
+    shows: 'jobs of 1,000 to 1,000,000 rows, `banking-intents`: the memory of the largest process as the number grows',
+    run: batchMemory({ model: 'banking-intents', sizes: MEMORY_SIZES }),
+    sides: MEMORY_SIZES.map((rows) => `job-${rows}`),
+    targets: each(
+      MEMORY_SIZES.map((rows) => `job-${rows}`),
+      atMost('peakMegabytes', 512),
+    ),
+  },
+  'beside-job': {
+    shows: 'requests for `banking-intents` at a fixed rate of arrivals, alone and beside a job that runs `minilm`',
+    run: besideJob({ model: 'banking-intents', jobModel: 'minilm', perSecond: 100 }),
+    sides: ['quayside'],
+    targets: [atMost('p95Factor', 1.5)],
   },
   anatomy: {
     shows: 'where the time of one request goes, and the CPU time of the process that serves HTTP',

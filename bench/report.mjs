@@ -23,6 +23,9 @@ const COLUMNS = {
   unanswered: ['unanswered', 0],
   p99Alone: ['p99 without cold loads ms', 3],
   p99Factor: ['p99 as a multiple of that', 2],
+  p95Alone: ['p95 without the job ms', 3],
+  p95Factor: ['p95 as a multiple of that', 2],
+  jobRate: ['rows/s of the job meanwhile', 0],
   coldP50: ['cold p50 ms', 1],
   coldP99: ['cold p99 ms', 1],
   peakMegabytes: ['peak memory MB', 0],
@@ -74,15 +77,15 @@ function table(medians) {
 
 /** One line for each target whose two sides were measured. */
 function verdicts(profile, medians) {
-  const own = medians.get('quayside');
-  const lines = PROFILES[profile].targets.flatMap(({ figure, bound, against, met, sign }) => {
+  const lines = PROFILES[profile].targets.flatMap(({ own: side = 'quayside', figure, bound, against, met, sign }) => {
+    const own = medians.get(side);
     const other = against === undefined ? 1 : medians.get(against)?.[figure];
     if (own?.[figure] === undefined || other === undefined) return [];
     const value = own[figure] / other;
     const beside = against === undefined ? '' : ` × ${LABELS[against]}`;
     const limit = `${sign} ${Number(bound.toFixed(2))}`;
     return [
-      `- ${COLUMNS[figure][0]}: ${Number(value.toPrecision(3))}${beside}; target ${limit}: ${met(value) ? 'met' : '**missed**'}`,
+      `- ${side === 'quayside' ? '' : `${LABELS[side]}: `}${COLUMNS[figure][0]}: ${Number(value.toPrecision(3))}${beside}; target ${limit}: ${met(value) ? 'met' : '**missed**'}`,
     ];
   });
   return lines.length === 0 ? [] : ['', ...lines];

@@ -23,6 +23,10 @@ export const LABELS = {
   'bare-http': 'bare node:http, same bytes',
   'enrich-1': '3 views × 1 entity, 30 features',
   'enrich-100': '3 views × 100 entities, 3,000 features',
+  'job-1000': 'a job of 1,000 rows',
+  'job-10000': 'a job of 10,000 rows',
+  'job-100000': 'a job of 100,000 rows',
+  'job-1000000': 'a job of 1,000,000 rows',
   'engine-1': 'bare engine, row by row',
   'engine-best': 'bare engine, best batch size',
 };
