@@ -95,6 +95,38 @@ describe(parseConfig.name, () => {
     ]);
   });
 
+  it.each(['Jobs', '1jobs', 'my-jobs', 'jobs ', 'a'.repeat(41)])('refuses %p as a namespace', (namespace) => {
+    expect(problemsOf({ JOB_NAMESPACE: namespace })).toHaveLength(1);
+  });
+
+  it('creates the folder of blobs where one is named', () => {
+    expect(parseConfig(folders).blob.dir).toBeUndefined();
+    expect(parseConfig({ ...folders, BLOB_DIR: join(folder, 'blobs') }).blob.dir).toBe(join(folder, 'blobs'));
+  });
+
+  it('takes one webhook secret or two, and shows none that is wrong', () => {
+    const [first, second] = [1, 2].map((byte) => `whsec_${Buffer.alloc(24, byte).toString('base64')}`);
+    const read = (secrets: string) => parseConfig({ ...folders, JOB_WEBHOOK_SECRET: secrets }).job.webhookSecret;
+    expect(read(`${first},${second}`)).toBe(`${first},${second}`);
+    const problems = [`${first},${second},${first}`, 'whsec_c2VjcmV0', 'secret'].flatMap((wrong) =>
+      problemsOf({ JOB_WEBHOOK_SECRET: wrong }),
+    );
+    expect(problems).toHaveLength(3);
+    expect(problems.join()).not.toMatch(/c2VjcmV0|must be secret|AQEB/);
+  });
+
+  it('takes hosts of webhooks with or without a port', () => {
+    const read = (hosts: string) => parseConfig({ ...folders, JOB_WEBHOOK_ALLOW_HOSTS: hosts }).job.webhookAllowHosts;
+    expect(read('hooks.internal, 10.0.0.7:8080')).toEqual(['hooks.internal', '10.0.0.7:8080']);
+    expect(problemsOf({ JOB_WEBHOOK_ALLOW_HOSTS: 'https://hooks.internal' })).toHaveLength(1);
+  });
+
+  it('refuses a lease that two signs of life do not fit into', () => {
+    expect(problemsOf({ JOB_LEASE_MS: '9999' })).toEqual([
+      expect.stringContaining('JOB_LEASE_MS must be at least twice JOB_HEARTBEAT_MS'),
+    ]);
+  });
+
   it('refuses a grace that leaves no time to stop', () => {
     expect(problemsOf({ SHUTDOWN_GRACE_MS: '30000' })).toEqual([
       expect.stringContaining('SHUTDOWN_TIMEOUT_MS must be longer than SHUTDOWN_GRACE_MS'),

@@ -96,16 +96,26 @@ export function optionalSecretUrl({
   return optional(setting({ says: options.says, rule, defaultText: undefined, parse }));
 }
 
-/** A text of at least so many characters that no message shows; it may be left out. */
+/** A text that `check` takes and no message shows; it may be left out. */
 export function optionalSecret({
-  minLength,
+  check,
   ...options
-}: Described & { readonly minLength: number }): Setting<string | undefined> {
+}: Described & { readonly rule: string; check(text: string): boolean }): Setting<string | undefined> {
   const parse = (value: string): string => {
-    if (value.length < minLength) throw new RuleBroken();
+    if (!check(value)) throw new RuleBroken();
     return value;
   };
-  return optional(setting({ ...options, rule: `at least ${minLength} characters`, defaultText: undefined, parse }));
+  return optional(setting({ ...options, defaultText: undefined, parse }));
+}
+
+/** A name that databases and file systems take as it is, of at most 40 characters. */
+export function name(options: Described & { readonly default: string }): Setting<string> {
+  const parse = (value: string): string => {
+    if (!/^[a-z][a-z0-9_]{0,39}$/.test(value)) throw new RuleBroken();
+    return value;
+  };
+  const rule = 'at most 40 lower case letters, digits and _, with a letter first';
+  return setting({ says: options.says, rule, defaultText: options.default, parse });
 }
 
 /** One word out of a few. */
@@ -162,6 +172,11 @@ export function directory(
     return path;
   };
   return setting({ says: options.says, rule, defaultText: options.default, parse });
+}
+
+/** A folder that is created when it is missing; it may be left out. */
+export function optionalDirectory(options: Described): Setting<string | undefined> {
+  return optional(directory({ ...options, default: '', missing: 'create' }));
 }
 
 const FILE_FAULTS: Readonly<Record<string, string>> = {

@@ -1,3 +1,4 @@
+import { JOB_SETTINGS } from './job-settings';
 import { directory, flag, int, list, oneOf, optionalInt, optionalSecret, optionalSecretUrl, text } from './readers';
 
 const MIB = 1024 * 1024;
@@ -127,7 +128,8 @@ export const SETTINGS = {
     says: 'How much memory those rows may take, divided among the HTTP processes.',
   }),
   LOG_PREDICTION_HASH_KEY: optionalSecret({
-    minLength: 16,
+    rule: 'at least 16 characters',
+    check: (key) => key.length >= 16,
     says: 'The key of the HMAC-SHA-256 that stands for a field with the rule hash. Unset: one is made, and kept in DATA_DIR.',
   }),
   MODEL_DIR: directory({ default: 'models', missing: 'refuse', says: 'The folder of the models that are served.' }),
@@ -217,6 +219,7 @@ export const SETTINGS = {
     schemes: ['redis', 'rediss'],
     says: 'Your Redis. Processes then share the results that they keep. Unset, or while Redis is down: each process has its own.',
   }),
+  ...JOB_SETTINGS,
   SHUTDOWN_GRACE_MS: int({
     min: 0,
     max: 600_000,
@@ -248,5 +251,20 @@ export const CROSS_RULES: readonly {
     variable: 'INFERENCE_MAX_DEADLINE_MS',
     rule: 'at least INFERENCE_DEADLINE_MS',
     broken: (values) => values.INFERENCE_MAX_DEADLINE_MS < values.INFERENCE_DEADLINE_MS,
+  },
+  {
+    variable: 'JOB_LEASE_MS',
+    rule: 'at least twice JOB_HEARTBEAT_MS',
+    broken: (values) => values.JOB_LEASE_MS < 2 * values.JOB_HEARTBEAT_MS,
+  },
+  {
+    variable: 'JOB_MAX_INFLATED_BYTES',
+    rule: 'at least JOB_MAX_BYTES',
+    broken: (values) => values.JOB_MAX_INFLATED_BYTES < values.JOB_MAX_BYTES,
+  },
+  {
+    variable: 'JOB_RETENTION_MS',
+    rule: 'at least JOB_RESULTS_RETENTION_MS',
+    broken: (values) => values.JOB_RETENTION_MS < values.JOB_RESULTS_RETENTION_MS,
   },
 ];
