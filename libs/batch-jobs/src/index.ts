@@ -20,3 +20,7 @@ export { webhookUrlFault } from './webhooks/address-guard';
 export type { CheckedAddress, Resolve } from './webhooks/address-guard';
 export { parseWebhookSecrets } from './webhooks/webhook-signature';
 export type { WebhookDeliveries } from './records/webhook-deliveries';
+export { Reconciler } from './upkeep/reconciler';
+export type { ReconcilerLine, ReconcilerOptions, ReconcilerParts } from './upkeep/reconciler';
+export { BlobProbe, BlobsNotShared, assertSharedBlobs } from './upkeep/blob-probe';
+export type { BlobProbeParts } from './upkeep/blob-probe';

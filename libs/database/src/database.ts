@@ -59,6 +59,7 @@ export class Database {
   private reason = 'It has not been reached yet.';
   private reported = '';
   private startedAtMs = 0;
+  private upSinceMs: number | undefined;
   private isClosed = false;
   private endRest = (): void => {};
 
@@ -92,6 +93,11 @@ export class Database {
   /** Why it is not up; empty when it is. */
   whyNotUp(): string {
     return this.state === 'up' ? '' : this.reason;
+  }
+
+  /** For how long it has been up without a break, in milliseconds; 0 while it is not. */
+  upForMs(): number {
+    return this.upSinceMs === undefined ? 0 : this.parts.clock.monotonicMs() - this.upSinceMs;
   }
 
   /** Resolves when it is migrated and reachable for the first time; never, when that does not happen. */
@@ -150,6 +156,7 @@ export class Database {
     await Promise.all(this.pools.map((each) => each.warm()));
     if (this.isClosed) return;
     this.state = moveDatabase(this.state, 'up');
+    this.upSinceMs = this.parts.clock.monotonicMs();
     this.firstUp.resolve();
     this.parts.log('log', {
       event: 'database_up',
@@ -165,6 +172,7 @@ export class Database {
     const isNews = this.state === 'up' || (this.reported !== reason && !this.isQuiet());
     if (isNews) this.reported = reason;
     this.reason = reason;
+    this.upSinceMs = undefined;
     if (this.state === 'up') this.state = moveDatabase(this.state, 'down');
     for (const pool of this.pools) pool.giveUp(this.reason);
     if (isNews)
