@@ -1,9 +1,28 @@
+export { BatchJobsModule } from './batch-jobs.module';
+export type { BatchJobsOptions, JobLimits, WebhookOptions } from './batch-jobs-options';
+export { BatchJobs } from './batch-jobs.service';
+export type {
+  DeadChunkListQuery,
+  DeadChunkPage,
+  JobListQuery,
+  JobPage,
+  JobWait,
+  ResultsQuery,
+  ResultsReading,
+} from './batch-jobs.service';
+export type { JobSubmission, SubmittedInput } from './submission/job-submission';
+export type { JobView } from './watching/job-view';
+export type { InputEncoding } from './input/inflate';
+export type { InputLimits } from './input/input-limits';
+export type { InputFormat, JobInput } from './input/read-input';
+export type { ResultPage } from './results/result-page';
 export { JobStore } from './records/job-store';
 export type { ChunkPage, DeadChunkQuery, JobQuery, JobRetry, ResultsPlan } from './records/job-store';
 export type { JobDatabase, JobStoreOptions } from './records/job-database';
+export { JOB_CLASSES } from './records/job-record';
 export type { ChunkDispatch, JobClass, JobFault, JobRecord, NewJob, SampleError } from './records/job-record';
 export type { ChunkRecord } from './records/chunk-record';
-export { hasEnded } from './records/job-state';
+export { JOB_STATUSES, hasEnded } from './records/job-state';
 export type { ChunkStatus, JobStatus } from './records/job-state';
 export type { JobBeginning, NewChunk, TenantLimits, UploadToSeal } from './records/job-uploads';
 export type { ChunkCommit, ChunkRelease, ChunkResult, ClaimedChunk, HeldChunk } from './records/chunk-leases';
