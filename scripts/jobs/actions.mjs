@@ -55,7 +55,7 @@ export async function list(call) {
   const { status, model, limit, after } = call.flags;
   const page = await call.patience.with(() => call.api.list({ status, model, limit, after }, call.signal));
   say(call, page, ...tableLines(page.data));
-  if (page.next) call.progress.tell(`More: ${again(call, `list --after ${page.next}`)}`);
+  if (page.next_cursor) call.progress.tell(`More: ${again(call, `list --after ${page.next_cursor}`)}`);
   return 0;
 }
 

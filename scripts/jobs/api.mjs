@@ -87,9 +87,8 @@ export class JobsApi {
     pipeline(body, request).catch(answer.reject);
     try {
       const response = await answer.promise;
-      const said = await json(response).catch(() => ({}));
-      if (response.statusCode >= 300) throw new Refusal(response.statusCode, said.error);
-      return said;
+      if (response.statusCode < 300) return await json(response);
+      throw new Refusal(response.statusCode, (await json(response).catch(() => ({}))).error);
     } catch (fault) {
       throw this.#told(fault, signal);
     }
