@@ -2,7 +2,7 @@ export { InferenceModule } from './inference.module';
 export type { InferenceOptions } from './inference.module';
 export { InferenceService } from './inference.service';
 export type { ModelSchema } from './inference.service';
-export type { PredictCall, Prediction } from './predict-call';
+export type { JobRows, PredictCall, Prediction } from './predict-call';
 export { InferenceStatistics } from './inference-statistics';
 export type { ModelStatistics, VersionFigures } from './inference-statistics';
 export { ResultCache } from './caching/result-cache';

@@ -116,7 +116,7 @@ export class InferenceService {
     const resolved = serving ?? this.registry.resolve(reference);
     trail.goesTo(resolved);
     assertTask(resolved, call.task);
-    const context = this.cutToModel(call.context, resolved);
+    const context = this.cutToModel(call, resolved);
     const leave = this.inFlight.enter(versionKey(resolved));
     if (serving) return { version: serving, context, leave };
     return this.whenServing({ version: resolved, context, leave }, call, trail);
@@ -144,9 +144,9 @@ export class InferenceService {
     }
   }
 
-  /** The call with the deadline of its model, where that is the earlier one. */
-  private cutToModel(context: CallContext, { manifest: { deadlineMs } }: ModelVersion): CallContext {
-    if (deadlineMs === undefined) return context;
+  /** The call with the deadline of its model, where that is the earlier one. Bulk work has time. */
+  private cutToModel({ context, priority }: PredictCall, { manifest: { deadlineMs } }: ModelVersion): CallContext {
+    if (deadlineMs === undefined || priority === 'bulk') return context;
     return { ...context, deadlineAtMs: Math.min(context.deadlineAtMs, this.clock.monotonicMs() + deadlineMs) };
   }
 

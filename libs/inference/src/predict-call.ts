@@ -18,8 +18,23 @@ export interface PredictCall {
   readonly context: CallContext;
   /** The door that the call came through, as the prediction log names it. */
   readonly door: string;
+  /** There for rows of a job: how they are recorded. Absent: under the prediction's id, in order. */
+  readonly logAs?: JobRows;
   /** Told which version the call goes to, and the prediction's id, as soon as both are known: also of a call that fails afterwards. */
   readonly onVersion?: (version: ModelVersion, predictionId: string) => void;
+}
+
+/**
+ * Rows of a job as they are recorded: each under the job's id and its place there, so that one that runs twice has one record;
+ * without what was asked and answered, which the job's own files have.
+ */
+export interface JobRows {
+  /** UUIDv7 of the job. */
+  readonly id: string;
+  /** Where each row of the call stands in the job. */
+  readonly indexes: readonly number[];
+  /** Places in the call of the rows for which a failure is the last word; the others are asked again, and have no record yet. */
+  readonly finalIn: (error: unknown) => readonly number[];
 }
 
 /** What came of it. Exactly one of `rows` and `outputs` is there, by the form of the input. */

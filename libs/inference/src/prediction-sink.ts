@@ -11,7 +11,7 @@ export type RecordedInput =
 
 /** What is remembered of one call that reached a version, whether it was answered or failed. Durations are in milliseconds. */
 export interface PredictionRecord {
-  /** UUIDv7, made when the call began. */
+  /** UUIDv7, made when the call began; of rows of a job that of the job. */
   readonly predictionId: string;
   readonly requestId: string;
   readonly traceparent: string;
@@ -27,6 +27,8 @@ export interface PredictionRecord {
   readonly errorCode?: ErrorCode;
   /** Instances of the call; 1 for one that was refused before they were counted. */
   readonly rows: number;
+  /** Rows of a job only: where each stands in it, and `predictionId` is the job's. What was asked and answered is not kept of them. */
+  readonly jobIndexes?: readonly number[];
   readonly queueMs: number;
   readonly enrichMs: number;
   readonly inferMs: number;

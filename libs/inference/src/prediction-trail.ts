@@ -54,17 +54,23 @@ export class PredictionTrail {
     return { ...this.soFar(version), status: 'ok', queueMs, inferMs: computeMs, batchSize, cache, answer };
   }
 
-  /** The record of a call that failed; undefined where no version was found for it. */
+  /** The record of a call that failed; undefined where no version was found for it, or all its rows are asked again. */
   failed(error: unknown): PredictionRecord | undefined {
     if (!this.version) return undefined;
     const errorCode: ErrorCode = isQuaysideError(error) ? error.code : 'internal';
-    return { ...this.soFar(this.version), status: 'error', errorCode, ...NOTHING_RAN };
+    const failed = { ...this.soFar(this.version), status: 'error', errorCode, ...NOTHING_RAN } as const;
+    const { logAs } = this.call;
+    if (!logAs) return failed;
+    const jobIndexes = logAs.finalIn(error).map((place) => logAs.indexes[place]!);
+    return jobIndexes.length === 0 ? undefined : { ...failed, rows: jobIndexes.length, jobIndexes };
   }
 
   private soFar({ model, version, digest, manifest }: ModelVersion) {
-    const { id, call, enrichMs, rows, input, degraded, joined } = this;
+    const { call, enrichMs, rows, input, degraded, joined } = this;
+    const { logAs } = call;
     return {
-      predictionId: id,
+      predictionId: logAs?.id ?? this.id,
+      ...(logAs && { jobIndexes: logAs.indexes }),
       requestId: call.context.requestId,
       traceparent: call.context.traceparent,
       door: call.door,

@@ -69,7 +69,7 @@ export class RowEncoder {
     const encoding: Encoding = {
       record,
       rules: this.rulesOf(record),
-      payload: laterOf(manifest.log.payload, this.parts.payload),
+      payload: record.jobIndexes ? 'none' : laterOf(manifest.log.payload, this.parts.payload),
       shared: sharedColumns(record, createdAtMs),
       inputs: input ? inputsOf(input, count) : [],
       outputs: outputsOf(record),
@@ -103,7 +103,7 @@ export class RowEncoder {
     if (nonfinite) flags.add('nonfinite');
     const row = {
       ...shared,
-      row_index: index,
+      row_index: indexOf(record, index),
       inputs: sides.inputs?.text ?? null,
       outputs: sides.outputs?.text ?? null,
       features: sides.features?.text ?? null,
@@ -186,7 +186,12 @@ function samplingKeyOf({ record, inputs }: Encoding, index: number): string {
   const { samplingKey } = record.manifest.log;
   const row = record.input?.form === 'rows' ? inputs[index] : undefined;
   const value = samplingKey === undefined ? undefined : (row as Record<string, unknown> | undefined)?.[samplingKey];
-  return value === undefined ? `${record.predictionId}/${index}` : JSON.stringify(value);
+  return value === undefined ? `${record.predictionId}/${indexOf(record, index)}` : JSON.stringify(value);
+}
+
+/** Where the row stands among all that share the id. */
+function indexOf({ jobIndexes }: PredictionRecord, index: number): number {
+  return jobIndexes?.[index] ?? index;
 }
 
 function laterOf(one: LogPayload, other: LogPayload): LogPayload {

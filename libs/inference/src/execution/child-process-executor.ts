@@ -14,6 +14,7 @@ import {
   type WorkSource,
 } from './executor';
 import { type ChildProcessExecutorOptions, EXECUTOR_TIMINGS } from './executor-options';
+import { IdleWatch } from './idle-watch';
 import { ModelLoader } from './model-loader';
 import { PoisonList } from './poison-list';
 import { Prober } from './probe';
@@ -30,7 +31,7 @@ const PROCESS_OVERHEAD_BYTES = 512 * 1024 * 1024;
  * Runs models in child processes, one batch at a time in each. The parts: `SlotPool` keeps the processes alive,
  * `ModelLoader` decides which versions they hold, `BatchDispatcher` which batch runs where, `CrashBreaker` stops a
  * version that kills its processes. This class makes them and lets each know what another saw; it starts its processes
- * when it is made.
+ * when it is made, or with `idleMs` when they are needed.
  */
 export class ChildProcessExecutor extends Executor {
   private readonly clock: Clock;
@@ -38,6 +39,7 @@ export class ChildProcessExecutor extends Executor {
   private readonly pool: SlotPool;
   private readonly loader: ModelLoader;
   private readonly dispatcher: BatchDispatcher;
+  private readonly idle: IdleWatch | undefined;
   private readonly concurrency: number;
   private readonly report: (version: ModelVersion, report: VersionReport) => void;
   private readonly onCrash: NonNullable<ChildProcessExecutorOptions['onCrash']>;
@@ -60,6 +62,7 @@ export class ChildProcessExecutor extends Executor {
     this.breaker = new CrashBreaker(timings);
     this.pool = new SlotPool({
       size: this.concurrency + 1,
+      isAsleep: options.idleMs !== undefined,
       start,
       clock,
       timings,
@@ -88,14 +91,17 @@ export class ChildProcessExecutor extends Executor {
       concurrency: this.concurrency,
       onFree: () => this.source.onFree(),
     });
+    if (options.idleMs !== undefined) this.idle = this.watchIdle(options.idleMs);
   }
 
   override load(version: ModelVersion): Promise<LoadedModel> {
+    this.idle?.use();
     this.versions.set(versionKey(version), version);
     return this.loader.load(version);
   }
 
   override async run(batch: Batch): Promise<BatchResult> {
+    this.idle?.use();
     const key = versionKey(batch.version);
     const pausedMs = this.breaker.pausedForMs(key, this.clock.monotonicMs());
     if (pausedMs > 0) throw unavailable(batch.version, pausedMs);
@@ -139,9 +145,23 @@ export class ChildProcessExecutor extends Executor {
   }
 
   private async closeAll(): Promise<void> {
+    this.idle?.close();
     this.loader.close();
     await this.dispatcher.close();
     await this.pool.close();
+  }
+
+  private watchIdle(idleMs: number): IdleWatch {
+    return new IdleWatch({
+      clock: this.clock,
+      idleMs,
+      isBusy: () => this.loader.isLoading || this.dispatcher.counts.running + this.dispatcher.counts.waiting > 0,
+      wake: () => this.pool.wake(),
+      sleep: () => {
+        this.loader.evictAll();
+        this.pool.sleep();
+      },
+    });
   }
 
   /** Upkeep first: a release makes room that others wait for, and takes no time. */

@@ -67,6 +67,11 @@ export interface ChildProcessExecutorOptions {
   readonly memoryBudgetBytes?: number;
   /** A process that holds more is replaced. Default: the budget and 512 MiB. */
   readonly processLimitBytes?: number;
+  /**
+   * Processes start with the first load or batch, and end when there was none for so many milliseconds; their versions become
+   * `known`. Default: they start at once, and stay.
+   */
+  readonly idleMs?: number;
   /** Variables that executors see. Default none. */
   readonly environment?: ExecutorEnvironment;
   /** The compiled entry. Default: the one that was built with this file. */

@@ -109,6 +109,16 @@ export class ModelLoader {
     return release;
   }
 
+  /** Whether a version is being loaded. */
+  get isLoading(): boolean {
+    return this.loads.size > 0;
+  }
+
+  /** Lets go of every version. Those that are wanted again are loaded anew. */
+  evictAll(): void {
+    for (const { key } of this.residents()) this.evict(key);
+  }
+
   /** Notes that the version is used now. */
   touch(key: string): void {
     this.account.touch(key);

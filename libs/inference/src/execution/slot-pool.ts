@@ -11,6 +11,8 @@ import { SlotState } from './slot-state';
 export interface SlotPoolOptions {
   /** How many processes it keeps. */
   readonly size: number;
+  /** Whether it keeps none until it is woken. */
+  readonly isAsleep: boolean;
   readonly start: StartChild;
   readonly clock: Clock;
   readonly timings: ExecutorTimings;
@@ -32,17 +34,22 @@ interface Place {
   wasOverLimit: boolean;
 }
 
-/** Keeps so many executor processes alive: replaces those that die, and those that have grown too large. */
+/**
+ * Keeps so many executor processes alive: replaces those that die, and those that have grown too large. `awake ⇄ asleep`: while
+ * it sleeps it keeps none.
+ */
 export class SlotPool {
   private readonly places: Place[];
   private watch: Timer | undefined;
   private closing = false;
+  private isAsleep: boolean;
   private readonly started = Promise.withResolvers<string>();
   /** Processes replaced since the start. */
   restarts = 0;
 
   constructor(private readonly options: SlotPoolOptions) {
-    const { size, timings } = options;
+    const { size, timings, isAsleep } = options;
+    this.isAsleep = isAsleep;
     this.places = Array.from({ length: size }, () => ({
       delay: new RespawnDelay(timings),
       slot: undefined,
@@ -51,7 +58,7 @@ export class SlotPool {
     }));
     // Closing may be the first that anyone hears of it.
     this.started.promise.catch(() => {});
-    for (const place of this.places) this.occupy(place);
+    if (!isAsleep) this.occupyAll();
     this.watchMemory();
   }
 
@@ -80,6 +87,20 @@ export class SlotPool {
     return this.started.promise;
   }
 
+  /** Starts its processes, where they are not. */
+  wake(): void {
+    if (!this.isAsleep || this.closing) return;
+    this.isAsleep = false;
+    this.occupyAll();
+  }
+
+  /** Ends every process, each when it is done with what it does, until it is woken. */
+  sleep(): void {
+    this.isAsleep = true;
+    for (const { timer } of this.places) timer?.cancel();
+    for (const slot of this.all) void slot.end('replaced');
+  }
+
   /** Replaces an idle process by a fresh one. */
   recycle(slot: Slot, why: string): void {
     if (slot.state !== SlotState.Idle) return;
@@ -94,6 +115,11 @@ export class SlotPool {
     this.started.reject(shuttingDown());
     for (const { timer } of this.places) timer?.cancel();
     await Promise.all(this.all.map((slot) => slot.end('replaced')));
+  }
+
+  /** One that is about to end is replaced when it has. */
+  private occupyAll(): void {
+    for (const place of this.places) if (!place.slot) this.occupy(place);
   }
 
   private occupy(place: Place): void {
@@ -117,7 +143,7 @@ export class SlotPool {
 
   private replace(place: Place, death: { slot: Slot; cause: DeathCause; doing: string | undefined }): void {
     place.slot = undefined;
-    if (this.closing) return;
+    if (this.closing || this.isAsleep) return;
     const { slot, cause, doing } = death;
     const { clock, log } = this.options;
     this.restarts += 1;
