@@ -66,13 +66,13 @@ class Scene {
         return this.despair(step.idx);
       case 'expire':
         await bench.db.query('update job set deadline_at = now() where id = $1', [this.id]);
-        return bench.store.upkeep.endOverdue();
+        return void (await bench.store.upkeep.endOverdue());
       case 'cancel':
         return void (await bench.store.cancel('acme', this.id));
       case 'retry':
         return void (await bench.store.retry('acme', this.id));
       case 'tick':
-        return bench.store.upkeep.endCancelled();
+        return void (await bench.store.upkeep.endCancelled());
     }
   }
 

@@ -192,7 +192,7 @@ describe('a chunk', () => {
     const { id } = await bench.queued([1, 1, 1, 1, 1]);
     await bench.ran(id, 3);
     await bench.db.query('update job_chunk set crashes = 8, due_at = now() where job_id = $1 and idx = 0', [id]);
-    expect(await bench.store.upkeep.giveUpHopeless()).toEqual([]);
+    expect(await bench.store.upkeep.giveUpHopeless()).toEqual({ chunks: 1, next: [] });
     expect((await bench.job(id)).enqueuedTo).toBe(5);
   });
 });

@@ -146,12 +146,13 @@ describe('who reconciles', () => {
   it('is one at a time', async () => {
     const entered = Promise.withResolvers<void>();
     const leave = Promise.withResolvers<void>();
-    const first = bench.store.upkeep.alone(() => (entered.resolve(), leave.promise));
+    const first = bench.store.upkeep.alone('records', () => (entered.resolve(), leave.promise));
     await entered.promise;
-    expect(await bench.store.upkeep.alone(() => Promise.reject(new Error('both')))).toBe(false);
+    expect(await bench.store.upkeep.alone('records', () => Promise.reject(new Error('both')))).toBe(false);
+    expect(await bench.store.upkeep.alone('files', () => Promise.resolve())).toBe(true);
     leave.resolve();
     expect(await first).toBe(true);
-    expect(await bench.store.upkeep.alone(() => Promise.resolve())).toBe(true);
+    expect(await bench.store.upkeep.alone('records', () => Promise.resolve())).toBe(true);
   });
 });
 

@@ -1,7 +1,9 @@
 import type { Queryable } from '@app/database';
 import { fillWindow, hasRunning } from './after-chunk';
+import { BlobProbes } from './blob-probes';
 import { ChunkLeases } from './chunk-leases';
 import { CHUNK_COLUMNS, type ChunkRecord, readChunks } from './chunk-record';
+import { backlogSeconds } from './job-backlog';
 import type { JobDatabase, JobStoreOptions } from './job-database';
 import { lockJob, moveJob } from './job-move';
 import { type ChunkDispatch, type JobRecord, readJobs, updateJob } from './job-record';
@@ -35,12 +37,16 @@ export interface ResultsPlan {
    * ended, the number of its chunks; among them may be some that never ran.
    */
   readonly endChunk: number;
+  /** The first row of that chunk; once the job has ended, the number of its rows. */
+  readonly endRow: number;
 }
 
-/** A page of the chunks that have ended, by index. */
+/** A page of the chunks that have results, by index. */
 export interface ChunkPage {
   readonly jobId: string;
   readonly from: number;
+  /** Chunks that end before this row are left out. Default 0. */
+  readonly fromRow?: number;
   /** As the plan said, so that a plan stays true while chunks end. */
   readonly before: number;
   /** Default 500. */
@@ -64,6 +70,8 @@ export class JobStore {
   readonly webhooks: WebhookDeliveries;
   /** How fast models run. */
   readonly rates: ModelRates;
+  /** Who writes blobs now. */
+  readonly probes: BlobProbes;
 
   constructor(
     private readonly db: JobDatabase,
@@ -74,6 +82,7 @@ export class JobStore {
     this.upkeep = new JobUpkeep(db, options);
     this.webhooks = new WebhookDeliveries(db);
     this.rates = new ModelRates(db);
+    this.probes = new BlobProbes(db);
   }
 
   /** One job. */
@@ -143,18 +152,25 @@ export class JobStore {
       await tx.query('set transaction isolation level repeatable read, read only');
       const [job] = await readJobs(tx, 'from job where id = $1 and tenant = $2', [id, tenant]);
       if (!job) return undefined;
-      if (hasEnded(job.status)) return { job, endChunk: job.chunks };
-      const sql = "select min(idx) as first from job_chunk where job_id = $1 and status in ('pending', 'running')";
-      const { rows } = await tx.query<{ first: number | null }>(sql, [id]);
-      return { job, endChunk: rows[0]?.first ?? job.chunks };
+      const ended = { job, endChunk: job.chunks, endRow: job.total ?? 0 };
+      if (hasEnded(job.status)) return ended;
+      const sql = `select idx, first_row from job_chunk where job_id = $1 and status in ('pending', 'running')
+        order by idx limit 1`;
+      const open = (await tx.query<{ idx: number; first_row: number }>(sql, [id])).rows[0];
+      return open ? { job, endChunk: open.idx, endRow: open.first_row } : ended;
     });
   }
 
-  /** Chunks of a job that are done or dead. A dead one without a file has no result line yet. */
-  finishedChunks({ jobId, from, before, limit = CHUNKS_OF_A_PAGE }: ChunkPage): Promise<readonly ChunkRecord[]> {
+  /**
+   * Chunks of a job that are done or dead; those that a retry has opened again count by what they had before. A dead one
+   * without a file has no result line yet.
+   */
+  finishedChunks(page: ChunkPage): Promise<readonly ChunkRecord[]> {
+    const { jobId, from, fromRow = 0, before, limit = CHUNKS_OF_A_PAGE } = page;
     const sql = `select ${CHUNK_COLUMNS} from job_chunk c
-      where job_id = $1 and idx >= $2 and idx < $3 and status in ('done', 'dead') order by idx limit $4`;
-    return readChunks(this.db, sql, [jobId, from, before, limit]);
+      where job_id = $1 and idx >= $2 and idx < $3 and first_row + rows > $4
+        and (status in ('done', 'dead') or result_key is not null) order by idx limit $5`;
+    return readChunks(this.db, sql, [jobId, from, before, fromRow, limit]);
   }
 
   /** Chunks that were given up, of all jobs; `after` is the last one of the page before. */
@@ -162,6 +178,11 @@ export class JobStore {
     const sql = `select ${CHUNK_COLUMNS} from job_chunk c
       where status = 'dead' and ($1::text is null or (job_id, idx) > ($1, $2::int)) order by job_id, idx limit $3`;
     return readChunks(this.db, sql, [after?.jobId ?? null, after?.idx ?? null, limit]);
+  }
+
+  /** How long one worker would take for all that is left, in seconds; what runs now counts too. */
+  backlogSeconds(): Promise<number> {
+    return backlogSeconds(this.db);
   }
 
   private async lockOf(tx: Queryable, tenant: string, id: string): Promise<JobRecord | undefined> {

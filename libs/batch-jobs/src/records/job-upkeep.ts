@@ -7,8 +7,10 @@ import { lockJob, moveJob } from './job-move';
 import { type ChunkDispatch, type DispatchRow, type JobRecord, readJobs, toDispatch, updateJob } from './job-record';
 import { CHUNK_TRIES, type JobStatus, chunkMove } from './job-state';
 
-/** How much of each kind one call takes; the next tick takes the rest. */
+/** How much of each kind one call takes. */
 const PAGE = 500;
+/** For each of these the queue is asked two questions, and all of them have to be answered in a few seconds. */
+const DUE_PAGE = 100;
 const HOPEFUL = `c.failures < ${CHUNK_TRIES} and c.crashes < ${CHUNK_TRIES}`;
 const HAS_RUNNING = "exists (select from job_chunk c where c.job_id = job.id and c.status = 'running')";
 const UPLOAD_INTERRUPTED = {
@@ -16,9 +18,12 @@ const UPLOAD_INTERRUPTED = {
   message: 'The upload stopped before its end. Submit the job again.',
 };
 
+/** What several processes do that one would do as well. */
+export type SharedWork = 'records' | 'files';
+
 /**
  * What the reconciler finds and mends. Every method looks at what has fallen due, may run in several processes at once, does
- * at most a page of it, and throws database_unavailable.
+ * at most a page of it, and throws database_unavailable. A method that gives nothing has found nothing more.
  */
 export class JobUpkeep {
   constructor(
@@ -27,10 +32,10 @@ export class JobUpkeep {
   ) {}
 
   /** Runs `work`, unless another process is at it, which would only cost time. False: one is. */
-  alone(work: () => Promise<void>): Promise<boolean> {
+  alone(what: SharedWork, work: () => Promise<void>): Promise<boolean> {
     return this.db.transaction(async (tx) => {
-      const sql = "select pg_try_advisory_xact_lock(hashtextextended('quayside reconciler', 0)) as is_mine";
-      const { rows } = await tx.query<{ is_mine: boolean }>(sql);
+      const sql = "select pg_try_advisory_xact_lock(hashtextextended('quayside reconciler of ' || $1, 0)) as is_mine";
+      const { rows } = await tx.query<{ is_mine: boolean }>(sql, [what]);
       if (!rows[0]?.is_mine) return false;
       await work();
       return true;
@@ -42,7 +47,7 @@ export class JobUpkeep {
     const { rows } = await this.db.query<DispatchRow>(
       `select c.job_id, c.idx, c.dispatch, job.class from job_chunk c join job on job.id = c.job_id
        where c.due_at < now() and c.status = 'pending' and job.status in ('queued', 'running') and ${HOPEFUL}
-       order by c.due_at limit ${PAGE}`,
+       order by c.due_at limit ${DUE_PAGE}`,
     );
     return rows.map(toDispatch);
   }
@@ -78,8 +83,11 @@ export class JobUpkeep {
     return rows.filter(({ is_wanted }) => is_wanted).map(toDispatch);
   }
 
-  /** Gives up chunks that failed, or whose worker died, too often. Gives what enters the windows of their jobs. */
-  async giveUpHopeless(): Promise<readonly ChunkDispatch[]> {
+  /**
+   * Gives up chunks that failed, or whose worker died, too often. Gives how many were looked at, and what enters the windows
+   * of their jobs.
+   */
+  async giveUpHopeless(): Promise<{ readonly chunks: number; readonly next: readonly ChunkDispatch[] }> {
     const { rows } = await this.db.query<{ job_id: string; idx: number }>(
       `select c.job_id, c.idx from job_chunk c join job on job.id = c.job_id
        where c.due_at <= now() and c.status = 'pending' and job.status in ('queued', 'running') and not (${HOPEFUL})
@@ -90,19 +98,19 @@ export class JobUpkeep {
       const entered = await this.db.transaction((tx) => this.giveUp(tx, job_id, idx));
       if (entered) next.push(entered);
     }
-    return next;
+    return { chunks: rows.length, next };
   }
 
-  /** Ends the jobs that wait for nothing but to be called cancelled. */
-  async endCancelled(): Promise<void> {
-    await this.eachJob({ where: `status = 'cancelling' and not ${HAS_RUNNING}` }, (tx, job) =>
+  /** Ends the jobs that wait for nothing but to be called cancelled. Gives their ids. */
+  endCancelled(): Promise<readonly string[]> {
+    return this.eachJob({ where: `status = 'cancelling' and not ${HAS_RUNNING}` }, (tx, job) =>
       this.move(tx, job, 'cancelled'),
     );
   }
 
-  /** Ends the jobs whose deadline is over. */
-  async endOverdue(): Promise<void> {
-    await this.eachJob({ where: "status in ('queued', 'running') and deadline_at <= now()" }, (tx, job) =>
+  /** Ends the jobs whose deadline is over. Gives their ids. */
+  endOverdue(): Promise<readonly string[]> {
+    return this.eachJob({ where: "status in ('queued', 'running') and deadline_at <= now()" }, (tx, job) =>
       this.move(tx, job, 'expired'),
     );
   }

@@ -1,0 +1,38 @@
+import type { JobDatabase } from './job-database';
+
+/** A process that writes blobs, and the machine that it runs on. */
+export interface NamedProbe {
+  readonly id: string;
+  readonly host: string;
+}
+
+/** Within which time a process that runs says so at least once, with room for an outage. */
+const RUNS = "seen_at > now() - interval '2 minutes'";
+const GONE = "seen_at < now() - interval '1 hour'";
+
+/** Who writes blobs now. Every method throws database_unavailable. */
+export class BlobProbes {
+  constructor(private readonly db: Pick<JobDatabase, 'query'>) {}
+
+  /** The process runs. Say so at least once a minute. */
+  async note({ id, host }: NamedProbe): Promise<void> {
+    const sql = 'insert into blob_probe (id, host) values ($1, $2) on conflict (id) do update set seen_at = now()';
+    await this.db.query(sql, [id, host]);
+  }
+
+  /** The process stops. */
+  async forget(id: string): Promise<void> {
+    await this.db.query('delete from blob_probe where id = $1', [id]);
+  }
+
+  /** Those that run. */
+  async running(): Promise<readonly NamedProbe[]> {
+    return (await this.db.query<NamedProbe>(`select id, host from blob_probe where ${RUNS} order by id`)).rows;
+  }
+
+  /** Forgets those that died; gives their ids. */
+  async forgetGone(): Promise<readonly string[]> {
+    const { rows } = await this.db.query<{ id: string }>(`delete from blob_probe where ${GONE} returning id`);
+    return rows.map(({ id }) => id);
+  }
+}
