@@ -3,12 +3,10 @@ import { UsageFault } from './usage.mjs';
 /** What of the flags goes into the query of a submission. What is wrong with a value, the server says. */
 export function submitQuery(flags) {
   if (!flags.model) throw new UsageFault('Say with --model what is to answer the rows.');
-  const [model, version] = flags.model.split('@');
   const options = Object.entries(pairs(flags.option, '--option')).map(([name, value]) => [name, valueOf(value)]);
   const metadata = pairs(flags.metadata, '--metadata');
   return {
-    model,
-    version,
+    model: flags.model,
     id_field: flags['id-field'],
     priority: flags.priority,
     webhook_url: flags['webhook-url'],

@@ -41,7 +41,7 @@ describe('npm run jobs -- submit', () => {
     const [asked] = run.asked;
     expect(asked).toMatchObject({ method: 'POST', path: '/v1/jobs' });
     expect(asked?.query).toEqual({
-      ...{ model: 'intents', version: '2', id_field: 'n', priority: 'low', on_invalid: 'reject' },
+      ...{ model: 'intents@2', id_field: 'n', priority: 'low', on_invalid: 'reject' },
       ...{ webhook_url: 'https://a.test/b', options: '{"top_k":3}', metadata: '{"owner":"me","run":"7"}' },
     });
     expect(asked?.headers).toMatchObject({ 'content-type': 'application/x-ndjson', 'idempotency-key': 'k1' });
