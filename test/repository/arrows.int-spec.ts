@@ -33,6 +33,8 @@ const FINE: Readonly<Record<string, string>> = {
   'libs/testing/src/index.ts': "import '../../health/src/index';\n",
   'libs/inference/src/execution/executor-entry.ts': "import 'onnxruntime-node';\n",
   'apps/api/src/main.ts': "import '../../../libs/config/src/index';\n",
+  'apps/api/src/shared.ts': "import '../../common/src/parts';\n",
+  'apps/common/src/parts.ts': 'export {};\n',
   'node_modules/@nestjs/common/index.js': '',
   'node_modules/onnxruntime-node/index.js': '',
   'tsconfig.json': '{}',

@@ -5,7 +5,7 @@ import { DrainService, Readiness, type StopOptions } from '@app/health';
 import { LogStream, NestLogger } from '@app/observability';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createApp } from './bootstrap';
-import { StartFault } from './start-fault';
+import { StartFault } from '../../common/src/start-fault';
 
 const STILL_STARTING_EVERY_MS = 10_000;
 const LAST_LINES_MS = 1000;

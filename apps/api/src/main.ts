@@ -1,6 +1,6 @@
 import { type Config, ConfigError, parseConfig } from '@app/config';
-import { StartFault } from './start-fault';
-import { HTTP_PROCESS } from './supervisor-messages';
+import { StartFault } from '../../common/src/start-fault';
+import { HTTP_PROCESS } from '../../common/src/supervisor-messages';
 
 /** One entry for three roles, each of which loads only what it needs: the supervisor knows no Nest application. */
 async function main(): Promise<void> {

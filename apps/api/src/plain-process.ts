@@ -4,8 +4,9 @@ import type { EmbeddedPostgres } from '@app/database';
 import { LogStream, NestLogger } from '@app/observability';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ApiProcess, type Surroundings } from './api-process';
-import { startEmbeddedDatabase } from './embedded-database';
-import { StartFault, asStartFault } from './start-fault';
+import { startEmbeddedDatabase } from '../../common/src/embedded-database';
+import { StartFault } from '../../common/src/start-fault';
+import { asStartFault } from './port-fault';
 import { listeningLine, openToNetworkLine, readyLine, urlOf } from './start-lines';
 
 const LAST_LINES_MS = 1000;

@@ -3,8 +3,8 @@ import { HttpConnections } from '@app/health';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { ApiProcess, type Surroundings } from './api-process';
 import type { QuaysideExpressAdapter } from './http/quayside-express-adapter';
-import { asStartFault } from './start-fault';
-import type { Order, Report } from './supervisor-messages';
+import { asStartFault } from './port-fault';
+import type { Order, Report } from '../../common/src/supervisor-messages';
 
 const BEATS_PER_TIMEOUT = 10;
 

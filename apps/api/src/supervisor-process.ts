@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { HTTP_PROCESS, type Order, type Report } from './supervisor-messages';
+import { HTTP_PROCESS, type Order, type Report } from '../../common/src/supervisor-messages';
 import type { SharedSocket } from './supervisor-socket';
 
 /** A copy takes one connection per turn of the event loop; more than eight gave no more. */

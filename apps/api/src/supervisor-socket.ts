@@ -1,7 +1,7 @@
 import { lookup } from 'node:dns/promises';
 import * as net from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { asStartFault } from './start-fault';
+import { asStartFault } from './port-fault';
 
 const NO_DESCRIPTOR = -1;
 

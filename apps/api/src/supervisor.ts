@@ -3,7 +3,7 @@ import type { Config } from '@app/config';
 import { SystemClock } from '@app/core';
 import type { EmbeddedPostgres } from '@app/database';
 import type { Log } from '@app/observability';
-import { StartFault } from './start-fault';
+import { StartFault } from '../../common/src/start-fault';
 import { type LogLine, listeningLine, openToNetworkLine, readyLine, urlOf } from './start-lines';
 import { HttpProcess, type ProcessExit } from './supervisor-process';
 import { Slot, type SlotHost } from './supervisor-slot';
@@ -78,7 +78,7 @@ class Supervisor implements SlotHost {
   }
 
   private async startDatabase(): Promise<void> {
-    const { startEmbeddedDatabase } = await import('./embedded-database.js');
+    const { startEmbeddedDatabase } = await import('../../common/src/embedded-database.js');
     if (this.signals > 0) return this.database.resolve(undefined);
     const log = this.say.bind(this);
     const failed = (fault: unknown): void => void this.refuseDatabase(fault);

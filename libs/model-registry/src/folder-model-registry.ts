@@ -14,6 +14,11 @@ export interface FolderModelRegistryOptions extends ModelTableOptions {
   readonly directory: string;
   /** How often the folder is looked at, in milliseconds; 0: only at the start. */
   readonly pollIntervalMs: number;
+  /**
+   * Whether models that say `pinned` are loaded as soon as they are found, and stay; else they wait for their first call like
+   * all others. Default true.
+   */
+  readonly loadsPinned?: boolean;
 }
 
 /** What is known of one model's folder. */
@@ -133,11 +138,11 @@ export class FolderModelRegistry extends ModelTable {
     const taken = this.taken.get(model) ?? { settings: DEFAULT_SETTINGS, versions: new Map<string, FoundVersion>() };
     try {
       const modelManifest = await this.readModelManifest(model);
-      if (!('unreadable' in modelManifest)) taken.settings = settingsOf(modelManifest);
+      if (!('unreadable' in modelManifest)) taken.settings = this.settingsOf(modelManifest);
       for (const key of keys) {
         const version = key.slice(model.length + 1);
         const source = { root: this.folder.directory, model, version, modelManifest };
-        if (stamps.has(key)) taken.versions.set(version, await readVersion(source));
+        if (stamps.has(key)) taken.versions.set(version, this.asLoaded(await readVersion(source)));
         else taken.versions.delete(version);
         this.remember(key, stamps.get(key));
       }
@@ -160,15 +165,26 @@ export class FolderModelRegistry extends ModelTable {
     }
   }
 
+  private settingsOf(written: WrittenManifest): ModelSettings {
+    const { versions, labels, pinned } = toManifest(written);
+    return { policy: versions, labels, pinned: pinned && this.loadsPinned };
+  }
+
+  /** The digest stays that of the manifest as it is written: it is the same in every process. */
+  private asLoaded(found: FoundVersion): FoundVersion {
+    if (this.loadsPinned || 'reason' in found) return found;
+    const { details } = found;
+    return { ...found, details: { ...details, manifest: { ...details.manifest, pinned: false } } };
+  }
+
+  private get loadsPinned(): boolean {
+    return this.folder.loadsPinned ?? true;
+  }
+
   private remember(key: string, stamp: string | undefined): void {
     if (stamp === undefined) this.readStamps.delete(key);
     else this.readStamps.set(key, stamp);
   }
-}
-
-function settingsOf(written: WrittenManifest): ModelSettings {
-  const { versions, labels, pinned } = toManifest(written);
-  return { policy: versions, labels, pinned };
 }
 
 function modelOf(key: string): string {

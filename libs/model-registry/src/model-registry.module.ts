@@ -5,7 +5,7 @@ import { ModelRegistry } from './model-registry';
 import type { VersionMove } from './version-entry';
 
 /** What the registry needs to know; its clock and log are wired by the module. */
-export type ModelRegistryOptions = Pick<FolderModelRegistryOptions, 'directory' | 'pollIntervalMs'>;
+export type ModelRegistryOptions = Pick<FolderModelRegistryOptions, 'directory' | 'pollIntervalMs' | 'loadsPinned'>;
 
 /** How long the start waits for the folder to be read: enough for all but the largest, short for whoever probes the port. */
 const FIRST_LOOK_MS = 10_000;

@@ -13,36 +13,36 @@ function build() {
 }
 
 describe(IdleWatch.name, () => {
-  it('wakes with the first use, and sleeps when the last one is long enough ago', () => {
+  it('wakes with the first use, and sleeps when the last one is long enough ago', async () => {
     const { clock, moves, watch } = build();
     watch.use();
-    clock.advance(900);
+    await clock.advance(900);
     watch.use();
-    clock.advance(999);
+    await clock.advance(999);
     expect(moves).toEqual(['wake']);
-    clock.advance(1);
+    await clock.advance(1);
     expect(moves).toEqual(['wake', 'sleep']);
     watch.use();
     expect(moves).toEqual(['wake', 'sleep', 'wake']);
   });
 
-  it('does not sleep while what began long ago goes on, nor soon after', () => {
+  it('does not sleep while what began long ago goes on, nor soon after', async () => {
     const { clock, moves, state, watch } = build();
     watch.use();
     state.isBusy = true;
-    clock.advance(5000);
+    await clock.advance(5000);
     state.isBusy = false;
-    clock.advance(999);
+    await clock.advance(999);
     expect(moves).toEqual(['wake']);
-    clock.advance(1);
+    await clock.advance(1);
     expect(moves).toEqual(['wake', 'sleep']);
   });
 
-  it('moves no more once it is closed', () => {
+  it('moves no more once it is closed', async () => {
     const { clock, moves, watch } = build();
     watch.use();
     watch.close();
-    clock.advance(5000);
+    await clock.advance(5000);
     watch.use();
     expect(moves).toEqual(['wake']);
   });

@@ -4,8 +4,8 @@ import { SystemClock } from '@app/core';
 import { Database, EmbeddedPostgres } from '@app/database';
 import { type FeatureViews, PostgresFeatureViewStore, readFeatureViews } from '@app/feature-store';
 import { FolderModelRegistry } from '@app/model-registry';
-import { databaseServer } from '../../database-server';
-import { StartFault } from '../../start-fault';
+import { databaseServer } from '../../../../common/src/database-server';
+import { StartFault } from '../../../../common/src/start-fault';
 import { type Pins, pinsOf } from '../describe-feature-view';
 
 const UP_WITHIN_MS = 30_000;

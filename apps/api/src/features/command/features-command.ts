@@ -4,7 +4,7 @@ import { ConfigError, parseConfig } from '@app/config';
 import { isQuaysideError, newId } from '@app/core';
 import { EmbeddedPostgresFault } from '@app/database';
 import { CsvFault, type CsvProgress, pushCsv } from '@app/feature-store';
-import { StartFault } from '../../start-fault';
+import { StartFault } from '../../../../common/src/start-fault';
 import { FeatureTools } from './feature-tools';
 import { renderPlan } from './render-plan';
 

@@ -1,7 +1,5 @@
 import type { Config } from '@app/config';
-
-/** Something that the operator can put right. The message is one sentence that says how. */
-export class StartFault extends Error {}
+import { StartFault } from '../../common/src/start-fault';
 
 /** What keeps a server from its port, as a sentence; a fault that is no matter of the port stays what it is. */
 export function asStartFault(fault: unknown, { host, port }: Pick<Config['http'], 'host' | 'port'>): unknown {
