@@ -1,15 +1,8 @@
 export { BatchJobsModule } from './batch-jobs.module';
 export type { BatchJobsOptions, JobLimits, WebhookOptions } from './batch-jobs-options';
 export { BatchJobs } from './batch-jobs.service';
-export type {
-  DeadChunkListQuery,
-  DeadChunkPage,
-  JobListQuery,
-  JobPage,
-  JobWait,
-  ResultsQuery,
-  ResultsReading,
-} from './batch-jobs.service';
+export type { DeadChunkListQuery, DeadChunkPage, JobListQuery, JobPage, JobWait } from './batch-jobs.service';
+export type { ResultsQuery, ResultsReading } from './results/job-results';
 export type { JobSubmission, SubmittedInput } from './submission/job-submission';
 export type { JobView } from './watching/job-view';
 export type { InputEncoding } from './input/inflate';

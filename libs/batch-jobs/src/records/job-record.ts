@@ -51,6 +51,8 @@ export interface JobRecord {
   readonly bodyHash: string | undefined;
   readonly maxErrorRate: number | undefined;
   readonly webhookUrl: string | undefined;
+  /** When the record was read. */
+  readonly readAtMs: number;
   readonly createdAtMs: number;
   readonly startedAtMs: number | undefined;
   readonly finishedAtMs: number | undefined;
@@ -110,6 +112,7 @@ interface JobRow {
   readonly body_hash: string | null;
   readonly max_error_rate: number | null;
   readonly webhook_url: string | null;
+  readonly read_at: bigint;
   readonly created_at: bigint;
   readonly started_at: bigint | null;
   readonly finished_at: bigint | null;
@@ -133,6 +136,7 @@ export const JOB_COLUMNS = [
 ]
   .map((column) => `job.${column}`)
   .concat('(job.results_removed or coalesce(job.results_expire_at <= now(), false)) as results_are_gone')
+  .concat('now() as read_at')
   .join(', ');
 
 /** Reads jobs with `JOB_COLUMNS`; `rest` is what follows the columns. */
@@ -180,6 +184,7 @@ function toRecord(row: JobRow): JobRecord {
     bodyHash: row.body_hash ?? undefined,
     maxErrorRate: row.max_error_rate ?? undefined,
     webhookUrl: row.webhook_url ?? undefined,
+    readAtMs: millis(row.read_at) ?? 0,
     createdAtMs: millis(row.created_at) ?? 0,
     startedAtMs: millis(row.started_at),
     finishedAtMs: millis(row.finished_at),

@@ -92,9 +92,12 @@ export class JobUploads {
     });
   }
 
-  /** Takes a job back that no client was promised, with its idempotency key. Its files are the caller's to delete. */
-  async discard(id: string): Promise<void> {
-    await this.db.query("delete from job where id = $1 and status = 'validating'", [id]);
+  /**
+   * Takes a job back that no client was promised, with its idempotency key. True: its files are the caller's to delete. False:
+   * it is no longer `validating`, and stays.
+   */
+  async discard(id: string): Promise<boolean> {
+    return (await this.db.query("delete from job where id = $1 and status = 'validating'", [id])).rowCount > 0;
   }
 
   private async sealLocked(
