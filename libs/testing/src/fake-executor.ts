@@ -112,12 +112,13 @@ export class FakeExecutor implements Executor {
     if (oldest) this.finish(oldest);
   }
 
-  /** Lets the processes of all hanging batches die: a batch of one call runs once more, if it is no suspect; others fail with executor_crashed. */
+  /** Lets the processes of all hanging batches die: a batch that cannot be divided runs once more, if it is no suspect; others fail with executor_crashed. */
   crash(): void {
     for (const running of [...this.running]) {
       const { calls, suspect = false } = running.batch;
       running.crashes += 1;
-      if (running.crashes === 1 && calls.length === 1 && !suspect) this.begin(running);
+      const isDivisible = calls.length > 1 || calls.some(({ rows, splittable }) => splittable && rows > 1);
+      if (running.crashes === 1 && !isDivisible && !suspect) this.begin(running);
       else this.settle(running, () => running.reject(new QuaysideError('executor_crashed', 'It died.')));
     }
   }

@@ -161,7 +161,7 @@ export class BatchDispatcher {
     if (error.deathCause === 'hard_timeout') return this.settle(job, () => job.reject(tooSlow(job.batch.version)));
     if (job.suspect) return this.condemn(job, error);
     if (this.closed) return this.settle(job, () => job.reject(shuttingDown()));
-    if (job.batch.calls.length > 1) return this.settle(job, () => job.reject(crashed(job.batch.version)));
+    if (isDivisible(job.batch)) return this.settle(job, () => job.reject(crashed(job.batch.version)));
     this.stop(job);
     job.suspect = true;
     if (job.batch.signal.aborted) return this.settle(job, () => job.reject(clientClosed()));
@@ -208,4 +208,10 @@ export class BatchDispatcher {
   private tokensOf({ manifest }: ModelVersion): number {
     return Math.min(manifest.execution.threads, this.options.concurrency);
   }
+}
+
+/** Whether who gave it can run its rows apart, to find the one that is to blame. */
+function isDivisible({ calls }: Batch): boolean {
+  const [first] = calls;
+  return calls.length > 1 || (first !== undefined && first.splittable && first.rows > 1);
 }

@@ -77,9 +77,9 @@ export abstract class Executor {
   abstract load(version: ModelVersion): Promise<LoadedModel>;
   /**
    * Runs the batch on a process that holds the version, and loads it there first if none does. Takes ownership of the
-   * batch's buffers. A batch of one call whose process dies is run once more, on another; one of several fails with
-   * executor_crashed at once, since only its caller knows who still waits: each call may be run again as a suspect.
-   * Throws what the task throws, inference_failed, executor_crashed, input_quarantined (one of the calls killed two
+   * batch's buffers. A batch that cannot be divided, and whose process dies, is run once more, on another; one of several calls
+   * or rows fails with executor_crashed at once, since only its caller knows who still waits: each row may be run again as a suspect.
+   * Throws what the task throws, inference_failed, executor_crashed, input_quarantined (one of the rows killed two
    * processes lately), deadline_exceeded (the model's hard timeout), model_unavailable (crash loop), model_load_failed,
    * model_capacity, client_closed (the signal), shutting_down.
    */

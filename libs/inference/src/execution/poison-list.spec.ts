@@ -26,6 +26,19 @@ describe(PoisonList.name, () => {
     expect(list.has({ version, calls: [call(2), call(1)] }, 0)).toBe(true);
   });
 
+  it('knows a row among others of its call, whichever way they came', () => {
+    const rows = (...values: number[]): TaskInput =>
+      call(0, {
+        rows: values.length,
+        tensors: { x: { dtype: 'UINT8', shape: [values.length], bytes: Uint8Array.from(values) } },
+      });
+    const list = new PoisonList(1000);
+    list.add({ version, calls: [call(1)] }, 0);
+    expect(list.has({ version, calls: [rows(2, 1)] }, 0)).toBe(true);
+    expect(list.has({ version, calls: [rows(2, 3)] }, 0)).toBe(false);
+    expect(list.has({ version, calls: [{ ...rows(2, 1), splittable: false }] }, 0)).toBe(false);
+  });
+
   it('takes nothing else for it: not other bytes, parameters or versions', () => {
     const list = new PoisonList(1000);
     list.add({ version, calls: [call(1)] }, 0);

@@ -3,7 +3,7 @@ import { type ModelVersion, versionKey } from '@app/model-registry';
 import type { BatchResult, Executor, LoadedModel } from '../execution/executor';
 import { admit, retryAfter } from './batch-policy';
 import { type CallQueue, type RunningBatch, VersionLoad } from './call-queue';
-import { QueuedCall } from './queued-call';
+import { QueuedCall, blaming, rowsOfPiece } from './queued-call';
 import { type RunShape, runShapeOf } from './run-shape';
 import { type ScheduledCall, type ScheduledResult, deadlineError, mayRerun, overloadedError } from './scheduled-call';
 import type { VersionStatistics } from './statistics';
@@ -243,16 +243,17 @@ export class ModelScheduler {
     });
   }
 
-  /** Of a batch that failed only the guilty fail: each of its pieces runs once more, by itself. */
+  /** Of a batch that failed only the guilty fail: each of its pieces runs once more, by itself; each of its rows, if the process died. */
   private fail(batch: RunningBatch, error: unknown): void {
     const { pieces, queue } = batch;
     this.end(batch, this.clock.monotonicMs() - batch.startedAtMs);
     const code = isQuaysideError(error) ? error.code : undefined;
-    const again = pieces.length > 1 && mayRerun(code);
-    for (const { owner, from, input } of pieces) {
-      if (owner.isSettled) continue;
-      if (!again) this.settle(owner, error);
-      else queue.rerun({ owner, from, input, rerun: code === 'executor_crashed' ? 'suspect' : 'failed' });
+    const parts = code === 'executor_crashed' ? pieces.flatMap(rowsOfPiece) : pieces;
+    const again = parts.length > 1 && mayRerun(code);
+    for (const piece of parts) {
+      if (piece.owner.isSettled) continue;
+      if (!again) this.settle(piece.owner, blaming(error, piece));
+      else queue.rerun({ ...piece, rerun: code === 'executor_crashed' ? 'suspect' : 'failed' });
     }
     this.turns.note(queue);
     this.pump();

@@ -1,8 +1,8 @@
-import type { Timer } from '@app/core';
+import { QuaysideError, type Timer, isQuaysideError } from '@app/core';
 import type { TaskInput, TaskOutput } from '../tasks/task';
 import { taskOf } from '../tasks/tasks';
 import type { Priority } from './batch-policy';
-import { joinPieces } from './pieces';
+import { joinPieces, rowsOfCall } from './pieces';
 import type { RunShape, TokenLength } from './run-shape';
 import type { ScheduledCall, ScheduledResult } from './scheduled-call';
 import type { VersionCounters } from './version-counters';
@@ -147,4 +147,23 @@ export class QueuedCall {
     const { lessons, priority } = this.parts;
     lessons.counters.waits[priority].observe(untilMs - this.submittedAtMs, untilMs);
   }
+}
+
+/** Each row of a piece as a piece of its own, where its rows may run apart. */
+export function rowsOfPiece(piece: Piece): readonly Piece[] {
+  const { owner, from, input } = piece;
+  if (!input.splittable || input.rows === 1) return [piece];
+  return Array.from({ length: input.rows }, (_, row) => ({
+    owner,
+    from: from + row,
+    input: rowsOfCall(input, row, 1),
+  }));
+}
+
+/** The error of a process that died of a piece, for its call: it names the row where that has several. */
+export function blaming(error: unknown, { owner, from, input }: Piece): unknown {
+  const isOneOfMany = input.rows === 1 && owner.call.input.rows > 1;
+  if (!isOneOfMany || !isQuaysideError(error) || error.code !== 'executor_crashed') return error;
+  const { code, message } = error;
+  return new QuaysideError(code, message, { details: [{ field: `rows[${from}]`, code, message }], cause: error });
 }

@@ -196,6 +196,36 @@ describe(`${ModelScheduler.name} and its batches`, () => {
     executor.release();
   });
 
+  it('runs the rows of a call apart whose process died, and names the guilty one', async () => {
+    const { scheduler, executor } = build();
+    executor.hang();
+    const answer = scheduler.submit(aCall([1, 2, 3]));
+    const outcome = expect(answer).rejects.toMatchObject({
+      code: 'executor_crashed',
+      details: [{ field: 'rows[1]', code: 'executor_crashed' }],
+    });
+    await executor.hasStarted(1);
+    executor.crash();
+    await executor.hasStarted(2);
+    executor.releaseOne();
+    await executor.hasStarted(3);
+    expect(executor.batches.map(valuesOf)).toEqual([[1, 2, 3], [1], [2]]);
+    executor.crash();
+    await outcome;
+    expect(executor.batches).toHaveLength(3);
+  });
+
+  it('joins what the rows of a call gave apart, where none was guilty', async () => {
+    const { scheduler, executor } = build();
+    executor.hang();
+    const answer = scheduler.submit(aCall([1, 2, 3]));
+    await executor.hasStarted(1);
+    executor.crash();
+    executor.release();
+    expect(viewOf((await answer).output['y'], 'FP32')).toEqual(Float32Array.of(1, 2, 3));
+    expect(executor.batches.slice(1).map(valuesOf)).toEqual([[1], [2], [3]]);
+  });
+
   it('holds an incomplete batch back for as long as the manifest says, while calls come fast', async () => {
     const of = versionOf('iris', { delayMs: 20 });
     const { scheduler, executor, clock } = build();
