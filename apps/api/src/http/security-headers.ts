@@ -11,7 +11,8 @@ const setSecurityHeaders = helmet({
       styleSrc: ["'self'", "'unsafe-inline'"],
       imgSrc: ["'self'", 'data:'],
       connectSrc: ["'self'"],
-      baseUri: ["'none'"],
+      // The page of the queue names its own path as the base of its links.
+      baseUri: ["'self'"],
       formAction: ["'none'"],
       frameAncestors: ["'none'"],
     },
