@@ -2,6 +2,7 @@ import type { Config } from '@app/config';
 import { HealthModule } from '@app/health';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { libraryModules } from '../../common/src/library-modules';
+import { AdminModule } from './admin/admin.module';
 import { FeatureViewsController } from './features/feature-views.controller';
 import { FeaturesController } from './features/features.controller';
 import { HealthController } from './health/health.controller';
@@ -10,6 +11,10 @@ import { HttpModule } from './http/http.module';
 import { EmbedController } from './inference/embed.controller';
 import { ModelPredictController } from './inference/model-predict.controller';
 import { PredictController } from './inference/predict.controller';
+import { DeadChunksController } from './jobs/dead-chunks.controller';
+import { JobResultsController } from './jobs/job-results.controller';
+import { JobSubmissions } from './jobs/job-submission';
+import { JobsController } from './jobs/jobs.controller';
 import { ModelsController } from './models/models.controller';
 import { AboutController } from './openapi/about.controller';
 import { ApiDocument } from './openapi/api-document';
@@ -27,6 +32,7 @@ export class AppModule {
       imports: [
         ...libraryModules(config, { kind: 'api', proc }),
         HttpModule.forRoot(new HttpPolicy(config)),
+        AdminModule,
         HealthModule.forRoot({
           allowEmpty: model.allowEmpty,
           graceMs: shutdown.graceMs,
@@ -38,13 +44,16 @@ export class AppModule {
         EmbedController,
         ModelPredictController,
         ModelsController,
+        JobsController,
+        JobResultsController,
+        DeadChunksController,
         FeaturesController,
         FeatureViewsController,
         PredictionsController,
         HealthController,
         AboutController,
       ],
-      providers: [ApiDocument, { provide: ThisProcess, useValue: new ThisProcess(proc) }],
+      providers: [ApiDocument, JobSubmissions, { provide: ThisProcess, useValue: new ThisProcess(proc) }],
     };
   }
 }

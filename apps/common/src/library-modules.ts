@@ -1,4 +1,5 @@
 import { join, resolve } from 'node:path';
+import { BatchJobsModule } from '@app/batch-jobs';
 import { BlobStoreModule } from '@app/blob-store';
 import type { Config } from '@app/config';
 import { DatabaseModule } from '@app/database';
@@ -8,6 +9,7 @@ import { ModelRegistryModule } from '@app/model-registry';
 import { ObservabilityModule } from '@app/observability';
 import { PredictionLogModule, type PredictionLogOptions } from '@app/prediction-log';
 import type { DynamicModule, Type } from '@nestjs/common';
+import { batchJobsOptions } from './batch-jobs-options';
 import { CoreModule } from './core.module';
 import { databaseServer } from './database-server';
 
@@ -42,6 +44,7 @@ export function libraryModules(config: Config, role: ProcessRole): readonly (Dyn
     FeatureStoreModule.forRoot(featureStoreOptions(config, role)),
     InferenceModule.forRoot(inferenceOptions(config, role)),
     PredictionLogModule.forRoot(predictionLogOptions(config, role)),
+    BatchJobsModule.forRoot(batchJobsOptions(config)),
   ];
 }
 

@@ -22,6 +22,8 @@ export class RequestContext {
   route: string | undefined;
   model: string | undefined;
   modelVersion: string | undefined;
+  /** The job that the request made. */
+  jobId: string | undefined;
   cache: string | undefined;
   /** Time spent waiting for an executor, in milliseconds. */
   queueMs: number | undefined;
@@ -31,7 +33,7 @@ export class RequestContext {
   batchSize: number | undefined;
   /** Code of the error that was answered. */
   errorCode: string | undefined;
-  /** Bytes of the body, counted after inflating. */
+  /** Bytes of the body, counted after inflating; of one that is streamed, as sent. */
   bytesIn: number | undefined;
 
   private controller: AbortController | undefined;

@@ -67,6 +67,7 @@ export class RequestLog {
       bytes_out: bytesOut,
       model: context.model ?? null,
       model_version: context.modelVersion ?? null,
+      ...(context.jobId !== undefined && { job_id: context.jobId }),
       cache: context.cache ?? null,
       batch_size: context.batchSize ?? null,
       client_ip: clientNetwork((request && expressAddress(request)) ?? socket.remoteAddress),

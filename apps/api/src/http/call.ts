@@ -1,3 +1,4 @@
+import type { JobRecord } from '@app/batch-jobs';
 import { type CallContext, type Clock, QuaysideError } from '@app/core';
 import type { Prediction } from '@app/inference';
 import type { ModelVersion } from '@app/model-registry';
@@ -10,7 +11,11 @@ const TIMEOUT_HEADER = 'X-Request-Timeout-Ms';
 const TIMEOUT_PATTERN = /^[1-9]\d*$/;
 
 /** A request that a route has taken. */
-export type DoorRequest = Request & { call?: Call };
+export type DoorRequest = Request & {
+  call?: Call;
+  /** The body that was parsed, where the route takes whole jobs. */
+  bodyBytes?: Uint8Array;
+};
 
 /** What a call is made of. */
 export interface CallParts {
@@ -36,7 +41,7 @@ export class Call {
     this.context = { requestId, traceparent, signal, deadlineAtMs: receivedAtMs + timeoutMs(request, policy) };
   }
 
-  /** The last byte of the body has arrived; `bytes` are counted after inflating. */
+  /** So many bytes of the body have arrived, counted after inflating; for one that is streamed, as sent. */
   bodyRead(bytes: number): void {
     this.bodyReadAtMs = this.parts.clock.monotonicMs();
     this.log.bytesIn = bytes;
@@ -48,6 +53,13 @@ export class Call {
     this.log.modelVersion = version;
     this.parts.response.setHeader('X-Prediction-ID', predictionId);
   };
+
+  /** Notes the job that the call made, and the version that its rows go to. */
+  madeJob({ id, model, modelVersion }: Pick<JobRecord, 'id' | 'model' | 'modelVersion'>): void {
+    this.log.jobId = id;
+    this.log.model = model;
+    this.log.modelVersion = modelVersion;
+  }
 
   /** Sets the headers of an answer, and gives `latency_ms`: from the last byte of the body until now. */
   answered({ cache, queueMs, computeMs, batchSize, degraded }: Prediction): number {

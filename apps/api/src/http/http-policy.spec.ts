@@ -7,10 +7,11 @@ describe(HttpPolicy.name, () => {
       parseConfig({
         HTTP_BODY_LIMIT_BYTES: '2048',
         HTTP_INFERENCE_BODY_LIMIT_BYTES: '4096',
+        JOB_BODY_LIMIT_BYTES: '8192',
         INFERENCE_DEADLINE_MS: '5',
       }),
     );
-    expect(policy.bodyLimitBytes).toEqual({ small: 2048, inference: 4096 });
+    expect(policy.bodyLimitBytes).toEqual({ small: 2048, inference: 4096, job: 8192 });
     expect(policy).toMatchObject({ deadlineMs: 5, loopbackOnly: true, corsOrigins: [] });
   });
 

@@ -1,13 +1,13 @@
 import type { Config } from '@app/config';
 
-/** Which limit a body has: `small` for most routes, `inference` for those that carry tensors or many texts. */
-export type BodyClass = 'small' | 'inference';
+/** Which limit a body has: `small` for most routes, `inference` for those that carry tensors or many texts, `job` for whole jobs. */
+export type BodyClass = 'small' | 'inference' | 'job';
 
 /** What the doors allow. A class, so that it is its own injection token. */
 export class HttpPolicy {
   /** Largest body in bytes by class, before and after inflating. */
   readonly bodyLimitBytes: Readonly<Record<BodyClass, number>>;
-  /** How long a body may take to arrive, in milliseconds. */
+  /** How long a body may take to arrive, in milliseconds; one that is streamed may take longer, but make no pause of this length. */
   readonly bodyTimeoutMs: number;
   /** Deadline of a request that names none, in milliseconds. */
   readonly deadlineMs: number;
@@ -20,8 +20,12 @@ export class HttpPolicy {
   /** How many proxies in front may say whom they speak for. */
   readonly trustedProxyHops: number;
 
-  constructor({ http, inference }: Pick<Config, 'http' | 'inference'>) {
-    this.bodyLimitBytes = { small: http.bodyLimitBytes, inference: http.inferenceBodyLimitBytes };
+  constructor({ http, inference, job }: Pick<Config, 'http' | 'inference' | 'job'>) {
+    this.bodyLimitBytes = {
+      small: http.bodyLimitBytes,
+      inference: http.inferenceBodyLimitBytes,
+      job: job.bodyLimitBytes,
+    };
     this.bodyTimeoutMs = http.bodyTimeoutMs;
     this.deadlineMs = inference.deadlineMs;
     this.maxDeadlineMs = inference.maxDeadlineMs;

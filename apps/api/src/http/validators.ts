@@ -1,6 +1,7 @@
 import { type ErrorDetail, QuaysideError } from '@app/core';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
-import { dtoSchemas } from './dto-schemas';
+import { type DtoSchema, dtoSchemas } from './dto-schemas';
+import { readParameters } from './query-parameters';
 
 /** A DTO class: its decorators are its rules, the initialisers of its fields their defaults. */
 export type DtoClass<Dto extends object> = new () => Dto;
@@ -16,11 +17,12 @@ const ID = 'dto';
  * `docs/adr/0004-validators-are-compiled.md`.
  */
 export class DtoValidators {
+  private readonly schemas = dtoSchemas();
   /** Stops at the first fault. */
-  private readonly quick = compiler({ allErrors: false });
+  private readonly quick = compiler(this.schemas, { allErrors: false });
   private readonly compiled = new Map<DtoClass<object>, ValidateFunction>();
   /** Finds every fault. */
-  private readonly thorough = compiler({ allErrors: true });
+  private readonly thorough = compiler(this.schemas, { allErrors: true });
 
   /**
    * The body as an instance of the class, with defaults filled in. Nothing is converted: `"5"` is no number.
@@ -31,6 +33,16 @@ export class DtoValidators {
     if (!quick) this.compiled.set(type, (quick = validatorOf(this.quick, type.name)));
     if (!quick(body)) throw this.refusal(type.name, body, quick.errors ?? []);
     return Object.assign(new type(), body);
+  }
+
+  /** The same of the query of a URL, whose texts are read as what the fields are. Throws invalid_request. */
+  checkQuery<Dto extends object>(type: DtoClass<Dto>, query: Readonly<Record<string, unknown>>): Dto {
+    return this.check(type, readParameters(this.fieldsOf(type), query));
+  }
+
+  /** The fields of a class, by name. */
+  fieldsOf(type: DtoClass<object>): Readonly<Record<string, DtoSchema>> {
+    return this.schemas[type.name]?.properties ?? {};
   }
 
   private refusal(name: string, body: unknown, first: readonly ErrorObject[]): QuaysideError {
@@ -48,11 +60,13 @@ export class DtoValidators {
   }
 }
 
-function compiler({ allErrors }: { readonly allErrors: boolean }): Ajv {
+type Schemas = Readonly<Record<string, DtoSchema>>;
+
+function compiler(schemas: Schemas, { allErrors }: { readonly allErrors: boolean }): Ajv {
   const ajv = new Ajv({ allErrors, strict: true, allowUnionTypes: true, verbose: true, strictTypes: false });
   // Places and prose of OpenAPI, which say nothing about validity.
   ajv.addVocabulary(['components', 'example']);
-  return ajv.addSchema({ $id: ID, components: { schemas: dtoSchemas() } });
+  return ajv.addSchema({ $id: ID, components: { schemas } });
 }
 
 function validatorOf(ajv: Ajv, name: string): ValidateFunction {

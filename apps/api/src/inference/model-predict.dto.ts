@@ -2,11 +2,11 @@ import { ArrayMaxSize, IsArray, IsBoolean, IsIn, IsInt, IsNumber, IsString, Max,
 import { JSONSchema } from 'class-validator-jsonschema';
 import { AnyRecord, AnyRecords, Nested, Optional } from '../http/dto';
 
-/** What a request may ask of a task. One that the model's task does not know is refused with `unsupported_option`. */
+/** What may be asked of a task, whether for one request or for the rows of a job. */
 @JSONSchema({
-  description: 'What a request may ask of a task; one that the model does not know is `unsupported_option`.',
+  description: 'What to ask of the task for every row; a row of a model that does not know it is `unsupported_option`.',
 })
-export class TaskOptions {
+export class RowOptions {
   @JSONSchema({ description: 'text-classification: how many of the best classes to give. Left out: 5.' })
   @Optional()
   @IsInt()
@@ -40,15 +40,6 @@ export class TaskOptions {
 
   @JSONSchema({
     description:
-      'Whether the answer may be that of an equal request, and may be kept for the next one. False computes it anew. ' +
-      'Left out: true, where the model allows it.',
-  })
-  @Optional()
-  @IsBoolean()
-  readonly cache?: boolean;
-
-  @JSONSchema({
-    description:
       'How 64-bit integers are written: `auto` as numbers unless one of them is beyond 2^53 - 1, then all as strings; ' +
       '`string` always; `number` with all digits, for clients that read them exactly. Left out: `auto`.',
   })
@@ -62,6 +53,21 @@ export class TaskOptions {
   @Optional()
   @IsIn(['string', 'null', 'error'])
   readonly nonfinite?: 'string' | 'null' | 'error';
+}
+
+/** What a request may ask of a task. One that the model's task does not know is refused with `unsupported_option`. */
+@JSONSchema({
+  description: 'What a request may ask of a task; one that the model does not know is `unsupported_option`.',
+})
+export class TaskOptions extends RowOptions {
+  @JSONSchema({
+    description:
+      'Whether the answer may be that of an equal request, and may be kept for the next one. False computes it anew. ' +
+      'Left out: true, where the model allows it.',
+  })
+  @Optional()
+  @IsBoolean()
+  readonly cache?: boolean;
 }
 
 /** Body of `POST /v1/models/{model}/predict`, row by row. */

@@ -18,15 +18,21 @@ export const HEADERS = {
     '`queue`: waiting for an executor; `compute`: inside it; `total`: from the last byte of the body. In milliseconds.',
   ),
   'x-should-retry': header('`true` or `false`: whether the same request may succeed later.'),
-  'Retry-After': header('When to try again, in seconds. Only when trying again may help.'),
+  'Retry-After': header('When to try again, or to look again, in seconds. Only when that may help.'),
   'retry-after-ms': header('When to try again, in milliseconds. Only when trying again may help.'),
+  Location: header('The path of the job.'),
+  ETag: header('The version of the job, between quotation marks. To be sent as `If-None-Match`.'),
+  'Preference-Applied': header('`wait`: the job ended while it was waited for.'),
+  'X-Job-Status': header('The state of the job when the results were looked up.'),
+  'X-Next-Cursor': header('To be sent as `after` for the lines that come next.'),
+  'X-Results-Complete': header('`true`: the job has ended, and nothing comes after these lines.'),
   'Accept-Encoding': header('What a body may be compressed with. With `unsupported_encoding` only.'),
 } as const;
 
 /** Name of a described header. */
 export type HeaderName = keyof typeof HEADERS;
 
-/** The request headers that the document describes, for every operation; the last two where there is a body. */
+/** The request headers that the document describes: the first three for every operation, the fourth where there is a body. */
 export const PARAMETERS = {
   'X-Request-ID': parameter('An id for this request, 1 to 128 of `A-Za-z0-9._:-`. Others are replaced.', {
     type: 'string',
@@ -40,6 +46,22 @@ export const PARAMETERS = {
     type: 'string',
     enum: ['gzip', 'deflate', 'identity'],
   }),
+  'Content-Encoding-Of-Rows': {
+    ...parameter('What the body is compressed with: rows with gzip or zstd, one JSON object with gzip or deflate.', {
+      type: 'string',
+      enum: ['gzip', 'deflate', 'zstd', 'identity'],
+    }),
+    name: 'Content-Encoding',
+  },
+  'Idempotency-Key': parameter(
+    'A text of 1 to 255 visible characters. A repeat with the same key, body and options gives the job of the first time.',
+    { type: 'string', minLength: 1, maxLength: 255 },
+  ),
+  Prefer: parameter(
+    '`wait=10`: the answer may take that many seconds, at most 60, and shows the ended job if it ends within them.',
+    { type: 'string' },
+  ),
+  'If-None-Match': parameter('An `ETag`: while the job still is as that says, the answer is 304.', { type: 'string' }),
 } as const;
 
 /** Name of a described request header. */

@@ -17,13 +17,13 @@ import {
   errorHeaders,
 } from './components';
 import { toOpenApiSchema } from './openapi-schema';
-import { OPERATIONS, type OperationText, TAGS } from './operations';
+import { type DtoType, type OperationText, TAGS } from './operation-text';
+import { OPERATIONS } from './operations';
 
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 type Parameters = NonNullable<Operation['parameters']>;
 type Responses = Operation['responses'];
 type Examples = Readonly<Record<string, object>>;
-type DtoType = new () => object;
 
 const MODEL_PARAMETER = {
   description: 'The model: `name`, `name@version` or `name@label`; `@` may be sent as `%40`.',
@@ -83,9 +83,9 @@ function describe(operation: Operation): object {
     summary: text.summary,
     description: text.description,
     security: [],
-    parameters: [...describeParameters(parameters), ...headerParameters(text)],
+    parameters: [...describeParameters(parameters), ...queryParameters(text), ...headerParameters(text)],
     ...(text.body && { requestBody: requestBody(text.body, text) }),
-    responses: { 200: success(text), ...failures(text) },
+    responses: { ...successes(text), ...failures(text) },
   };
 }
 
@@ -96,25 +96,55 @@ function describeParameters(parameters: Parameters): object[] {
   }));
 }
 
-function headerParameters({ body }: OperationText): object[] {
+function queryParameters({ query }: OperationText): object[] {
+  const { properties = {} } = (query && dtoSchemas()[query.name]) ?? {};
+  return Object.entries(properties).map(([name, property]) => {
+    const { description, example, ...schema } = toOpenApiSchema(property);
+    const said = { name, in: 'query', required: false, description, ...(example !== undefined && { example }) };
+    // An object stands in a query as JSON.
+    const isJson = property.type === 'object' || property['$ref'] !== undefined;
+    return { ...said, ...(isJson ? { content: { 'application/json': { schema } } } : { schema }) };
+  });
+}
+
+function headerParameters({ body, textBodies, takes = [] }: OperationText): object[] {
   const names: ParameterName[] = [
     'X-Request-ID',
     'traceparent',
     'X-Request-Timeout-Ms',
-    ...(body ? (['Content-Encoding'] as const) : []),
+    ...(body ? [textBodies ? ('Content-Encoding-Of-Rows' as const) : ('Content-Encoding' as const)] : []),
+    ...takes,
   ];
   return names.map((name) => ({ $ref: `#/components/parameters/${name}` }));
 }
 
-function requestBody(types: readonly DtoType[], { examples }: OperationText): object {
+function requestBody(types: readonly DtoType[], { examples, textBodies = [] }: OperationText): object {
   const requests = mapValues(examples, ({ summary, request }) => ({ summary, value: request }));
-  return { required: true, content: json(types, requests) };
+  const content = json(types, requests);
+  if (textBodies.length === 0) return { required: true, content };
+  const rows = { type: 'array', items: {}, description: 'Rows, where the query names a model.' };
+  const either = { oneOf: [...types.map(refTo), rows] };
+  const texts = textBodies.map((type) => [type, { schema: { type: 'string' } }]);
+  return {
+    required: true,
+    content: { 'application/json': { ...content['application/json'], schema: either }, ...Object.fromEntries(texts) },
+  };
 }
 
-function success({ answers, answer, examples, isInference }: OperationText): object {
+const NOT_MODIFIED = '304';
+
+function successes(text: OperationText): Record<string, object> {
+  const byStatus = typeof text.answers === 'string' ? { 200: text.answers } : text.answers;
+  return mapEntries(byStatus, (status, description) => ({
+    description,
+    ...(status === NOT_MODIFIED ? { headers: headerRefs([...ANY_HEADERS, 'ETag']) } : success(text)),
+  }));
+}
+
+function success({ answer, examples, isInference, lines, headers = [] }: OperationText): object {
   const values = mapValues(examples, (example) => ({ summary: example.summary, value: example.answer }));
-  const names = isInference ? [...ANY_HEADERS, ...INFERENCE_HEADERS] : ANY_HEADERS;
-  return { description: answers, headers: headerRefs(names), content: json(answer, values) };
+  const names = [...ANY_HEADERS, ...(isInference ? INFERENCE_HEADERS : []), ...headers];
+  return { headers: headerRefs(names), content: json(answer, values, lines) };
 }
 
 /** A response for each status, with an example for each code of it. */
@@ -138,10 +168,14 @@ function headerRefs(names: readonly HeaderName[]): object {
   return Object.fromEntries(names.map((name) => [name, { $ref: `#/components/headers/${name}` }]));
 }
 
-function json(types: readonly DtoType[], examples: Examples): object {
-  const refs = types.map(({ name }) => ({ $ref: SCHEMA_PREFIX + name }));
+function json(types: readonly DtoType[], examples: Examples, mediaType = 'application/json'): Record<string, object> {
+  const refs = types.map(refTo);
   const schema = refs.length > 1 ? { oneOf: refs } : (refs[0] ?? { type: 'object' });
-  return { 'application/json': { schema, ...(Object.keys(examples).length > 0 && { examples }) } };
+  return { [mediaType]: { schema, ...(Object.keys(examples).length > 0 && { examples }) } };
+}
+
+function refTo({ name }: DtoType): object {
+  return { $ref: SCHEMA_PREFIX + name };
 }
 
 function mapValues<Value, Mapped>(

@@ -2,9 +2,13 @@ import type { DtoSchema } from '../http/dto-schemas';
 
 const STRING_KEYWORDS = ['minLength', 'maxLength', 'pattern'];
 
+/** What is null and nothing else. */
+const NULL: DtoSchema = { type: 'object', nullable: true, enum: [null] };
+
 /** A schema in the dialect of OpenAPI 3.0, which knows neither lists of types nor keywords beside `$ref`. */
 export function toOpenApiSchema(schema: DtoSchema): DtoSchema {
   const { type, $ref, description, ...rest } = schema;
+  if (typeof $ref === 'string' && schema.nullable) return { description, oneOf: [{ $ref }, NULL] };
   if (typeof $ref === 'string') return description === undefined ? { $ref } : { description, allOf: [{ $ref }] };
   if (Array.isArray(type)) return { description, oneOf: oneOfTypes(type as string[], rest) };
   const nested = {

@@ -21,65 +21,12 @@ import {
   PredictionLogSummary,
 } from '../predictions/predictions.dto';
 import { ServerDescription } from './about.dto';
-import { EXAMPLES, type Example } from './examples';
+import { ADMIN_OPERATIONS } from './admin-operations';
+import { EXAMPLES } from './examples';
 import { FEATURE_EXAMPLES } from './feature-examples';
+import { JOB_OPERATIONS } from './job-operations';
+import { ANY, BODY, type OperationText } from './operation-text';
 import { PREDICTION_EXAMPLES } from './prediction-examples';
-
-/** Groups of operations, in the order in which they are shown. */
-export const TAGS = {
-  inference: 'Predictions.',
-  predictions: 'What was asked and answered.',
-  features: 'What is stored of entities, for models to look up.',
-  models: 'Which models there are, and what each takes and gives.',
-  health: 'What an orchestrator asks.',
-  about: 'The server itself.',
-} as const;
-
-/** What the document says of one operation, beside what it finds in the controller. */
-export interface OperationText {
-  readonly tag: keyof typeof TAGS;
-  readonly summary: string;
-  readonly description: string;
-  /** Classes of the body, if there is one; of several, it is one. */
-  readonly body?: readonly DtoType[];
-  /** What 200 means, and the classes of its body. */
-  readonly answers: string;
-  readonly answer: readonly DtoType[];
-  /** Whether 200 carries the headers of a prediction. */
-  readonly isInference?: boolean;
-  /** Requests and their answers by name: each request gets that answer from the models of the default install. */
-  readonly examples: Readonly<Record<string, Example>>;
-  /** The class of the body with status 503, where it is not only that of an error. */
-  readonly unavailable?: DtoType;
-  /** Every code that the operation can answer. */
-  readonly errors: readonly ErrorCode[];
-}
-
-type DtoType = new () => object;
-
-/** What any operation can answer. */
-const ANY = [
-  'malformed_http',
-  'invalid_request',
-  'request_timeout',
-  'expectation_failed',
-  'headers_too_large',
-  'internal',
-  'shutting_down',
-] as const satisfies readonly ErrorCode[];
-
-/** What reading a JSON body can end in. */
-const BODY = [
-  'body_too_large',
-  'unsupported_encoding',
-  'unsupported_media_type',
-  'invalid_encoding',
-  'invalid_utf8',
-  'invalid_json',
-  'json_too_deep',
-  'json_too_many_keys',
-  'forbidden_key',
-] as const satisfies readonly ErrorCode[];
 
 /** What a prediction can end in, whatever the task. */
 const PREDICTION = [
@@ -189,6 +136,8 @@ export const OPERATIONS = {
     examples: PREDICTION_EXAMPLES.describePredictionLog,
     errors: [...ANY],
   },
+  ...JOB_OPERATIONS,
+  ...ADMIN_OPERATIONS,
   queryFeatures: {
     tag: 'features',
     summary: 'Look at stored features',
