@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 /**
  * `npm run test:readme`: does what a newcomer does. Clones the committed tree into an empty folder and runs the README's
- * two commands there, under an empty home: the one that serves until it is ready, then Ctrl-C; and the one that tests.
+ * commands there, under an empty home: the one that serves until it is ready, those of jobs, then Ctrl-C; and the one that tests.
  * `npm run test:readme -- serve` or `-- test` does one of them. Port 8080 has to be free.
  */
 const READY_MS = 600_000;
@@ -19,8 +19,11 @@ const asked = process.argv[2];
 
 mkdirSync(join(box, 'home'));
 execFileSync('git', ['clone', '--quiet', root, project]);
-const [serveCommand, testCommand] = npmCommands(readFileSync(join(project, 'README.md'), 'utf8'));
-if (!testCommand) throw new Error('README.md shows fewer than two commands that begin with npm.');
+const commands = npmCommands(readFileSync(join(project, 'README.md'), 'utf8'));
+const [serveCommand, testCommand] = [commands.at(0), commands.at(-1)];
+const jobCommands = commands.filter((command) => command.startsWith('npm run jobs'));
+if (commands.length !== jobCommands.length + 2 || jobCommands.length === 0)
+  throw new Error('README.md should show one npm command that serves, some of jobs, and one that tests.');
 const good = (asked === 'test' || (await serves())) && (asked === 'serve' || (await tests()));
 if (good) rmSync(box, { recursive: true, force: true });
 else console.error(`Kept for a look: ${box}`);
@@ -42,10 +45,11 @@ async function serves() {
   const answered = ready && (await answers());
   // What is stored comes a moment after the server is ready.
   const joined = ready && (await waitFor(joins, STORED_MS));
+  const jobsRan = ready && (await ranAll(jobCommands));
   process.kill(-server.pid, 'SIGINT');
   const stopped = await waitFor(() => server.ended !== undefined, STOP_MS);
   if (!stopped) process.kill(-server.pid, 'SIGKILL');
-  return say(`serve: ${serveCommand}`, { ready, answered, joined, stopped });
+  return say(`serve: ${serveCommand}`, { ready, answered, joined, jobsRan, stopped });
 }
 
 function answers() {
@@ -57,6 +61,18 @@ function joins() {
   const terms = { amount: 1864, duration_months: 18, purpose: 'education', installment_rate: 4 };
   const others = { other_debtors: 'none', other_installment_plans: 'none' };
   return post('/v1/models/credit-risk/predict', { rows: [{ applicant_id: 'a-1001', ...terms, ...others }] });
+}
+
+/** Whether commands end well, one after the other. */
+async function ranAll(commands) {
+  for (const [at, command] of commands.entries()) {
+    const log = `jobs-${at}.log`;
+    const run = start(command, log);
+    await waitFor(() => run.ended !== undefined, STORED_MS);
+    console.log(`  ${readFileSync(join(box, log), 'utf8').trimEnd().split('\n').at(-1)}`);
+    if (run.ended !== 'code 0') return false;
+  }
+  return true;
 }
 
 async function post(path, body) {
