@@ -1,5 +1,6 @@
 import { JobQueue } from '@app/batch-jobs';
-import { QuaysideError } from '@app/core';
+import { Clock, QuaysideError } from '@app/core';
+import { requestContext } from '@app/observability';
 import { createBullBoard } from '@bull-board/api';
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { ExpressAdapter } from '@bull-board/express';
@@ -7,10 +8,13 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Express, NextFunction, Request, Response } from 'express';
 import { LoopbackOnlyGuard } from '../http/loopback-only.guard';
+import { renderError, sendRendered } from '../http/render-error';
 
 const PATH = '/admin/queues';
 const READING = ['GET', 'HEAD'];
 const RETRY_AFTER_MS = 1000;
+/** What is asked of a server that hangs may never settle. */
+const ANSWER_WITHIN_MS = 5000;
 
 /**
  * bull-board, the operator's page of what is queued, at `/admin/queues`. It shows ids, states and counts, and changes nothing:
@@ -26,6 +30,7 @@ export class QueuePage implements OnModuleInit {
     private readonly host: HttpAdapterHost,
     private readonly jobs: JobQueue,
     private readonly loopbackOnly: LoopbackOnlyGuard,
+    private readonly clock: Clock,
   ) {
     this.pages.setBasePath(PATH);
     const uiConfig = { boardTitle: 'Quayside', pollingInterval: { showSetting: true } };
@@ -54,8 +59,17 @@ export class QueuePage implements OnModuleInit {
       throw new QuaysideError('method_not_allowed', `This page only shows: it takes no ${method}.`);
     }
     this.show(this.jobs.queue);
+    this.answerInTime(response);
     next();
   };
+
+  private answerInTime(response: Response): void {
+    const timer = this.clock.setTimer(ANSWER_WITHIN_MS, () => {
+      const [error, context] = [unreadable(), requestContext(response.req)];
+      if (sendRendered(response, renderError(error, context))) context.errorCode = error.code;
+    });
+    response.once('close', () => timer.cancel());
+  }
 
   /** A queue whose server was lost is made anew, so it is asked for with every request. */
   private show(queue: JobQueue['queue']): void {
