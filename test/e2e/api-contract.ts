@@ -7,11 +7,16 @@ interface Reference {
   readonly $ref: string;
 }
 
+/** What is said of a body of one media type. */
+interface Content {
+  readonly schema: object;
+  readonly examples?: Readonly<Record<string, object>>;
+}
+
 interface Response {
   readonly headers: Readonly<Record<string, Reference>>;
-  readonly content: {
-    readonly 'application/json': { readonly schema: object; readonly examples?: Readonly<Record<string, object>> };
-  };
+  /** Absent where there is no body. */
+  readonly content?: Readonly<Record<string, Content>>;
 }
 
 interface Operation {
@@ -37,6 +42,7 @@ export interface Exchange {
 
 const ID = 'openapi.json';
 const ALWAYS = ['x-request-id', 'x-trace-id'];
+const LINES = 'application/x-ndjson';
 /** What Node answers before a route is known, and what no route has. */
 const WITHOUT_OPERATION = new Set([400, 404, 405, 408, 413, 415, 417, 431, 500, 503]);
 
@@ -70,10 +76,25 @@ export class ApiContract {
       if (isAlways(name, body)) assert(headers.get(name) !== null, `${where}: header ${name} is missing`);
     }
     if (method === 'HEAD') return;
-    const { schema, examples = {} } = response.content['application/json'];
-    this.checkSchema(schema, body, where);
-    const { error } = (body ?? {}) as { readonly error?: { readonly code: string } };
-    if (error) assert(error.code in examples, `${where}: ${operation.operationId} does not document ${error.code}`);
+    this.checkBody(response, answer, `${where}: ${operation.operationId}`);
+  }
+
+  private checkBody({ content }: Response, { headers, text, body }: Answer, where: string): void {
+    if (!content) return assert(text === '', `${where}: there is a body`);
+    const type = mediaTypeOf(headers);
+    const found = content[type];
+    assert(found, `${where} does not document ${type}`);
+    if (type === LINES) return this.checkLines(found.schema, text, where);
+    this.checkSchema(found.schema, body, where);
+    const { error } = (body ?? {}) as { readonly error?: { readonly code: string } | null };
+    // A job that failed has an error, too, which is none of the answer.
+    if (error && 'request_id' in error)
+      assert(error.code in (found.examples ?? {}), `${where} does not document ${error.code}`);
+  }
+
+  private checkLines(schema: object, text: string, where: string): void {
+    assert(text === '' || text.endsWith('\n'), `${where}: the last line does not end`);
+    for (const line of text.split('\n').slice(0, -1)) this.checkSchema(schema, JSON.parse(line), where);
   }
 
   private checkUnknown({ status, body }: Answer, where: string): void {
@@ -101,6 +122,10 @@ export class ApiContract {
   }
 }
 
+function mediaTypeOf(headers: Headers): string {
+  return headers.get('content-type')?.split(';')[0] ?? 'none';
+}
+
 /** A template matches a path segment by segment. */
 function matches(template: string, path: string): boolean {
   const pattern = template.replaceAll(/[.]/g, '\\.').replaceAll(/\{[^}]+\}/g, '[^/]+');
@@ -113,10 +138,12 @@ function pathOf(path: string): string {
 
 /** Headers that come with some answers of a status only. */
 function isAlways(name: string, body: unknown): boolean {
-  const { error } = (body ?? {}) as { readonly error?: { readonly code: string; readonly retryable: boolean } };
+  const { error } = (body ?? {}) as { readonly error?: { readonly code: string; readonly retryable: boolean } | null };
   if (name === 'Retry-After' || name === 'retry-after-ms') return error?.retryable === true;
   // With defaults that stand in for stored features.
   if (name === 'X-Features-Degraded') return false;
+  // Where a job ended while it was waited for.
+  if (name === 'Preference-Applied') return false;
   return name !== 'Accept-Encoding' || error?.code === 'unsupported_encoding';
 }
 

@@ -41,6 +41,7 @@ export function dtoSchemas(): Readonly<Record<string, DtoSchema>> {
         minItems: limits.min,
         maxItems: limits.max,
       }),
+      [RULES.nested]: ({ constraints: [name] }) => ({ $ref: SCHEMA_PREFIX + name }),
       [RULES.listOf]: ({ constraints: [name, { min, max }] }) => ({
         type: 'array',
         items: { $ref: SCHEMA_PREFIX + name },

@@ -18,6 +18,7 @@ export const RULES = {
   textOrTexts: 'textOrTexts',
   record: 'record',
   records: 'records',
+  nested: 'nested',
   listOf: 'listOf',
   nullable: 'nullable',
   optionalNullable: 'optionalNullable',
@@ -72,6 +73,8 @@ export function Nested(type: new () => object): PropertyDecorator {
     IsObject(),
     ValidateNested(),
     Type(() => type),
+    // ValidateNested sees no class in the type of a field that may be null.
+    rule(RULES.nested, [type.name], isRecord),
   );
 }
 

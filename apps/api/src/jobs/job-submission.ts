@@ -8,8 +8,6 @@ import { uploadedBytes } from '../http/upload';
 import { DtoValidators } from '../http/validators';
 import { JobRequest, JobSettings } from './job-request.dto';
 
-const MAX_METADATA_BYTES = 16 * 1024;
-const KEY = /^[ -~]{1,255}$/;
 const FORMATS: Readonly<Record<string, InputFormat>> = {
   'application/x-ndjson': 'ndjson',
   'application/jsonl': 'ndjson',
@@ -48,20 +46,20 @@ export class JobSubmissions {
   }
 
   private settled(settings: JobSettings, request: DoorRequest): Omit<JobSubmission, 'input'> {
-    const { version, id_field, metadata = {}, webhook_url, deadline, max_error_rate } = settings;
-    assertMetadata(metadata as JsonRecord);
-    const key = idempotencyKey(request);
+    const { deadline } = settings;
+    // A header that was sent twice arrives joined by a comma.
+    const key = request.headers['idempotency-key'] as string | undefined;
     return {
       model: settings.model,
-      ...(version !== undefined && { version }),
-      ...(id_field !== undefined && { idField: id_field }),
+      version: settings.version,
       class: this.classOf(settings),
-      metadata: metadata as JsonRecord,
-      ...(webhook_url !== undefined && { webhookUrl: webhook_url }),
-      ...(deadline !== undefined && { deadlineAtMs: this.deadlineOf(deadline) }),
+      metadata: (settings.metadata ?? {}) as JsonRecord,
+      webhookUrl: settings.webhook_url,
+      deadlineAtMs: deadline === undefined ? undefined : momentOf(deadline),
       onInvalid: settings.on_invalid ?? 'record',
-      ...(max_error_rate !== undefined && { maxErrorRate: max_error_rate }),
-      ...(key !== undefined && { idempotencyKey: key }),
+      maxErrorRate: settings.max_error_rate,
+      idempotencyKey: key,
+      idField: settings.id_field,
       options: settings.options ?? {},
       signal: callOf(request).context.signal,
     };
@@ -70,12 +68,6 @@ export class JobSubmissions {
   private classOf({ priority = 'normal' }: JobSettings): JobSubmission['class'] {
     if (priority !== 'high' || this.policy.loopbackOnly) return priority;
     throw wrong('priority', 'not_loopback', 'may be high only while the server listens on loopback (HTTP_HOST)');
-  }
-
-  private deadlineOf(text: string): number {
-    const deadlineAtMs = momentOf(text);
-    if (deadlineAtMs <= this.clock.epochMs()) throw wrong('deadline', 'out_of_range', 'must be in the future');
-    return deadlineAtMs;
   }
 
   private upload({ request, response }: SubmissionParts): JobInput {
@@ -106,30 +98,11 @@ function encodingOf({ headers }: DoorRequest, response: Response): InputEncoding
   throw new QuaysideError('unsupported_encoding', 'The Content-Encoding of rows must be gzip, zstd or identity.');
 }
 
-/** A key that was sent twice arrives joined by a comma, and is taken as it is. */
-function idempotencyKey({ headers }: DoorRequest): string | undefined {
-  const key = headers['idempotency-key'];
-  if (key === undefined) return undefined;
-  if (typeof key === 'string' && KEY.test(key)) return key;
-  const message = 'Idempotency-Key must have 1 to 255 visible characters.';
-  throw new QuaysideError('invalid_request', message, {
-    details: [{ field: 'Idempotency-Key', code: 'invalid_header', message }],
-  });
-}
-
 function assertNoQuery(query: Readonly<Record<string, unknown>>): void {
   const [stranger] = Object.keys(query);
   if (stranger === undefined) return;
   const name = stranger.slice(0, 80);
   throw wrong(name, 'unknown_field', 'stands in the query, where it is read only beside "model"; put it into the body');
-}
-
-function assertMetadata(metadata: JsonRecord): void {
-  const json = JSON.stringify(metadata);
-  if (Buffer.byteLength(json) > MAX_METADATA_BYTES)
-    throw wrong('metadata', 'too_long', `must have at most ${MAX_METADATA_BYTES} bytes as JSON`);
-  // PostgreSQL keeps no NUL in JSON. In a key or a text it is written as an escape; a backslash before it would be two.
-  if (/(?<!\\)(?:\\\\)*\\u0000/.test(json)) throw wrong('metadata', 'nul_not_allowed', 'must hold no NUL character');
 }
 
 function momentOf(text: string): number {
