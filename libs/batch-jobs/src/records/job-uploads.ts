@@ -44,12 +44,18 @@ export class JobUploads {
     private readonly options: JobStoreOptions,
   ) {}
 
+  /** The job with this key of the tenant. */
+  findByKey(tenant: string, idempotencyKey: string): Promise<JobRecord | undefined> {
+    return findByKey(this.db, tenant, idempotencyKey);
+  }
+
   /** Makes the job, `validating`, and claims its idempotency key. */
   begin(job: NewJob, limits: TenantLimits): Promise<JobBeginning> {
     return this.db.transaction(async (tx) => {
       // Of a tenant's jobs one begins after the other: each counts those before it.
       await tx.query("select pg_advisory_xact_lock(hashtextextended('quayside jobs of ' || $1, 0))", [job.tenant]);
-      const earlier = await this.findByKey(tx, job);
+      const { tenant, idempotencyKey: key } = job;
+      const earlier = key === undefined ? undefined : await findByKey(tx, tenant, key);
       if (earlier) return { outcome: 'key_in_use', job: earlier };
       const refusal = await refusalOf(tx, job.tenant, limits);
       if (refusal) return { outcome: refusal };
@@ -122,11 +128,14 @@ export class JobUploads {
     const { windowChunks, lookAgainMs } = this.options;
     return fillWindow(tx, { job, from: 0, chunks: windowChunks, lookAgainMs });
   }
+}
 
-  private async findByKey(tx: Queryable, { tenant, idempotencyKey }: NewJob): Promise<JobRecord | undefined> {
-    if (idempotencyKey === undefined) return undefined;
-    return (await readJobs(tx, 'from job where tenant = $1 and idempotency_key = $2', [tenant, idempotencyKey]))[0];
-  }
+async function findByKey(
+  db: Pick<JobDatabase, 'query'>,
+  tenant: string,
+  idempotencyKey: string,
+): Promise<JobRecord | undefined> {
+  return (await readJobs(db, 'from job where tenant = $1 and idempotency_key = $2', [tenant, idempotencyKey]))[0];
 }
 
 async function refusalOf(

@@ -10,7 +10,7 @@ import { readHash } from './body-hash';
 import type { JobSubmission } from './job-submission';
 import { JobUpload } from './job-upload';
 import { removeJobFiles } from './remove-job-files';
-import type { CheckedSubmission, SubmissionCheck } from './submission-check';
+import { type CheckedSubmission, type SubmissionCheck, isIdempotencyKey } from './submission-check';
 
 /** What an intake is made of. */
 export interface JobIntakeParts {
@@ -41,18 +41,41 @@ export class JobIntake {
 
   /** As `BatchJobs.submit`; gives the job's record. */
   async take(tenant: string, submission: JobSubmission): Promise<JobRecord> {
-    const { store, check, limits } = this.parts;
-    const checked = check.check(tenant, submission);
+    const { limits } = this.parts;
     if (this.uploads >= limits.uploads) throw tooManyUploads(limits);
     this.uploads += 1;
     try {
-      const beginning = await store.uploads.begin(checked.job, limits);
-      if (beginning.outcome === 'begun') return await this.receive(beginning.job, checked, submission);
-      if (beginning.outcome === 'key_in_use') return await this.repeat(beginning.job, submission);
-      throw tooManyJobs(beginning.outcome, limits);
+      return await this.takeOne(tenant, submission);
     } finally {
       this.uploads -= 1;
     }
+  }
+
+  private async takeOne(tenant: string, submission: JobSubmission): Promise<JobRecord> {
+    const { store, limits } = this.parts;
+    const checked = this.checked(tenant, submission);
+    if ('fault' in checked) {
+      // What was taken once is the same job for ever, though its deadline may be over now, or its model gone.
+      const earlier = await this.earlier(tenant, submission);
+      if (earlier) return this.repeat(earlier, submission);
+      throw checked.fault;
+    }
+    const beginning = await store.uploads.begin(checked.job, limits);
+    if (beginning.outcome === 'begun') return this.receive(beginning.job, checked, submission);
+    if (beginning.outcome === 'key_in_use') return this.repeat(beginning.job, submission);
+    throw tooManyJobs(beginning.outcome, limits);
+  }
+
+  private checked(tenant: string, submission: JobSubmission): CheckedSubmission | { readonly fault: unknown } {
+    try {
+      return this.parts.check.check(tenant, submission);
+    } catch (fault) {
+      return { fault };
+    }
+  }
+
+  private async earlier(tenant: string, { idempotencyKey: key }: JobSubmission): Promise<JobRecord | undefined> {
+    return key !== undefined && isIdempotencyKey(key) ? this.parts.store.uploads.findByKey(tenant, key) : undefined;
   }
 
   private async receive(begun: JobRecord, checked: CheckedSubmission, submission: JobSubmission): Promise<JobRecord> {

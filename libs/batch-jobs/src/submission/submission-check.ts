@@ -90,6 +90,11 @@ export class SubmissionCheck {
   }
 }
 
+/** Whether a text can be a key: 1 to 255 visible characters of ASCII. */
+export function isIdempotencyKey(text: string): boolean {
+  return IDEMPOTENCY_KEY.test(text);
+}
+
 function metadataFault(metadata: JsonRecord): string | undefined {
   if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES)
     return `metadata has more than ${MAX_METADATA_BYTES} bytes as JSON.`;
@@ -101,7 +106,7 @@ function rateFault(rate: number | undefined): string | undefined {
 }
 
 function keyFault(key: string | undefined): string | undefined {
-  if (key === undefined || IDEMPOTENCY_KEY.test(key)) return undefined;
+  if (key === undefined || isIdempotencyKey(key)) return undefined;
   return 'Idempotency-Key must have 1 to 255 visible ASCII characters.';
 }
 
