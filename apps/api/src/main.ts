@@ -1,11 +1,11 @@
 import { type Config, ConfigError, parseConfig } from '@app/config';
 import { StartFault } from '../../common/src/start-fault';
-import { HTTP_PROCESS } from '../../common/src/supervisor-messages';
+import { PROCESS_ARGUMENTS } from '../../common/src/supervisor-messages';
 
 /** One entry for three roles, each of which loads only what it needs: the supervisor knows no Nest application. */
 async function main(): Promise<void> {
   const [, , role, slot] = process.argv;
-  if (role === HTTP_PROCESS) {
+  if (role === PROCESS_ARGUMENTS.http) {
     const { serveSupervised } = await import('./supervised-process.js');
     return serveSupervised(Number(slot));
   }

@@ -1,29 +1,23 @@
 import { type Config, parseConfig } from '@app/config';
 import { HttpConnections } from '@app/health';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { SupervisorLink } from '../../common/src/supervisor-link';
 import { ApiProcess, type Surroundings } from './api-process';
 import type { QuaysideExpressAdapter } from './http/quayside-express-adapter';
 import { asStartFault } from './port-fault';
-import type { Order, Report } from '../../common/src/supervisor-messages';
-
-const BEATS_PER_TIMEOUT = 10;
 
 /**
  * Serves HTTP as one of several processes: on a socket that the supervisor sends, and on its orders. It ends with the
  * supervisor. `proc` is its number.
  */
 export async function serveSupervised(proc: number): Promise<void> {
-  const surroundings = new UnderSupervisor(proc);
-  const api = new ApiProcess(surroundings);
-  // Signals reach the whole group: only the supervisor acts on them.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {});
-  process.on('disconnect', () => process.exit(1));
-  if (!process.connected) process.exit(1);
-  process.on('message', (order: Order, handle: unknown) => {
+  const link = new SupervisorLink((order, handle) => {
     if (order.type === 'listen') return surroundings.take(handle as object);
     const options = order.type === 'retire' ? { replacedAfterMs: surroundings.graceMs } : {};
     void api.stop(order.cause, options);
   });
+  const surroundings = new UnderSupervisor(proc, link);
+  const api = new ApiProcess(surroundings);
   // Read anew: a process that replaces another one on SIGHUP takes what is true then.
   await api.run(parseConfig);
 }
@@ -33,7 +27,10 @@ class UnderSupervisor implements Surroundings {
   private config: Config['http'] | undefined;
   private isTold = false;
 
-  constructor(readonly proc: number) {}
+  constructor(
+    readonly proc: number,
+    private readonly supervisor: SupervisorLink,
+  ) {}
 
   /** How long requests are still taken here once another process serves, in milliseconds. */
   get graceMs(): number {
@@ -48,22 +45,22 @@ class UnderSupervisor implements Surroundings {
 
   async listen(app: NestExpressApplication, { http }: Config): Promise<void> {
     this.config = http;
-    setInterval(() => void tell({ type: 'heartbeat' }), http.heartbeatTimeoutMs / BEATS_PER_TIMEOUT);
+    this.supervisor.beat(http.heartbeatTimeoutMs);
     await app.init();
     this.adapter.resolve(app.getHttpAdapter() as unknown as QuaysideExpressAdapter);
   }
 
   ready(_app: NestExpressApplication, models: readonly string[]): void {
-    void tell({ type: 'ready', models });
+    void this.supervisor.tell({ type: 'ready', models });
   }
 
   async cannotStart(reason: string): Promise<void> {
-    await tell({ type: 'fault', reason });
+    await this.supervisor.tell({ type: 'fault', reason });
   }
 
   async stopped(app: NestExpressApplication): Promise<void> {
     const { completed, aborted } = app.get(HttpConnections);
-    await tell({ type: 'stopped', completed, aborted });
+    await this.supervisor.tell({ type: 'stopped', completed, aborted });
   }
 
   private async open(handle: object): Promise<void> {
@@ -71,15 +68,7 @@ class UnderSupervisor implements Surroundings {
     await adapter.listenOn(handle).catch((fault: unknown) => {
       throw this.config ? asStartFault(fault, this.config) : fault;
     });
-    if (!this.isTold) void tell({ type: 'listening' });
+    if (!this.isTold) void this.supervisor.tell({ type: 'listening' });
     this.isTold = true;
   }
-}
-
-/** Resolves when the report is out, or cannot be sent because the supervisor is gone. */
-function tell(report: Report): Promise<void> {
-  return new Promise((resolve) => {
-    if (!process.send) return resolve();
-    process.send(report, undefined, undefined, () => resolve());
-  });
 }

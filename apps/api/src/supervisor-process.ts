@@ -1,10 +1,23 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
-import { HTTP_PROCESS, type Order, type Report } from '../../common/src/supervisor-messages';
+import { type Order, PROCESS_ARGUMENTS, type ProcessKind, type Report } from '../../common/src/supervisor-messages';
 import type { SharedSocket } from './supervisor-socket';
 
 /** A copy takes one connection per turn of the event loop; more than eight gave no more. */
 const SOCKET_COPIES = 8;
+
+/** What each kind runs, as it is built. */
+const ENTRIES: Readonly<Record<ProcessKind, string>> = {
+  http: join(__dirname, 'main.js'),
+  worker: join(__dirname, '../../worker/src/main.js'),
+};
+
+/** Which of the server's processes one is. */
+export interface Seat {
+  readonly kind: ProcessKind;
+  /** Its number in the log. */
+  readonly slot: number;
+}
 
 /** How a process ended; both are null when it could not be started. */
 export interface ProcessExit {
@@ -13,13 +26,13 @@ export interface ProcessExit {
 }
 
 /**
- * One HTTP process, as the supervisor sees it: `starting → ready`, then `stopping` on an order; the end may come at any
+ * One process of the server, as the supervisor sees it: `starting → ready`, then `stopping` on an order; the end may come at any
  * time. Every promise here resolves at most once and never rejects.
  */
-export class HttpProcess {
-  /** Resolves when it takes connections. */
+export class ChildOfSupervisor {
+  /** Resolves when it takes connections; a worker never does. */
   readonly listening: Promise<void>;
-  /** Resolves when every pinned model serves, with the names of all models. */
+  /** Resolves when it can do its work: when every pinned model serves, with the names of all models. */
   readonly ready: Promise<readonly string[]>;
   /** Resolves when it says that it cannot start, with the reason. */
   readonly fault: Promise<string>;
@@ -36,9 +49,9 @@ export class HttpProcess {
   private silentTicks = 0;
   private readonly child: ChildProcess;
 
-  /** Forks it; `slot` is its number in the log. */
-  constructor(readonly slot: number) {
-    this.child = fork(join(__dirname, 'main.js'), [HTTP_PROCESS, String(slot)]);
+  /** Forks it. */
+  constructor(readonly seat: Seat) {
+    this.child = fork(ENTRIES[seat.kind], [PROCESS_ARGUMENTS[seat.kind], String(seat.slot)]);
     const listening = Promise.withResolvers<void>();
     const ready = Promise.withResolvers<readonly string[]>();
     const fault = Promise.withResolvers<string>();

@@ -1,5 +1,5 @@
 import { ManualClock } from '@app/testing';
-import type { HttpProcess } from './supervisor-process';
+import type { ChildOfSupervisor } from './supervisor-process';
 import { Slot } from './supervisor-slot';
 
 /** A process that does what the test says, and tells what was asked of it. */
@@ -45,12 +45,16 @@ function build() {
   const clock = new ManualClock();
   const forked: ScriptedProcess[] = [];
   const opened: unknown[] = [];
-  const fork = (): HttpProcess => {
+  const fork = (): ChildOfSupervisor => {
     const process = new ScriptedProcess();
     forked.push(process);
-    return process as unknown as HttpProcess;
+    return process as unknown as ChildOfSupervisor;
   };
-  const slot = new Slot(1, { clock, fork, open: (process) => void opened.push(process) });
+  const open = async (process: ChildOfSupervisor): Promise<void> => {
+    opened.push(process);
+    await process.listening;
+  };
+  const slot = new Slot({ kind: 'http', slot: 1 }, { clock, fork, open });
   const latest = (): ScriptedProcess => forked.at(-1) as ScriptedProcess;
   return { clock, forked, opened, slot, latest };
 }

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@app/core';
-import type { HttpProcess } from './supervisor-process';
+import type { ChildOfSupervisor, Seat } from './supervisor-process';
 
 /** Delays before a process that ended before it was ready is forked again, in milliseconds. */
 const BACK_OFF_MS = [250, 500, 1000, 2000, 4000, 8000];
@@ -9,20 +9,23 @@ const LONGEST_BACK_OFF_MS = 10_000;
 export interface SlotHost {
   readonly clock: Clock;
   /** Forks a process that does not listen yet. */
-  fork(slot: number): HttpProcess;
-  /** Lets it listen: at once when nobody else answers probes, else when it is ready. */
-  open(process: HttpProcess): void;
+  fork(seat: Seat): ChildOfSupervisor;
+  /**
+   * Lets it listen, if it is one that does: at once when nobody else answers probes, else when it is ready. Resolves when it
+   * listens, or will not.
+   */
+  open(process: ChildOfSupervisor): Promise<void>;
 }
 
-/** Keeps one HTTP process running, and replaces it when asked. */
+/** Keeps one process running, and replaces it when asked. */
 export class Slot {
-  private current: HttpProcess | undefined;
+  private current: ChildOfSupervisor | undefined;
   private failures = 0;
   private timer: Timer | undefined;
   private closed = false;
 
   constructor(
-    readonly number: number,
+    readonly seat: Seat,
     private readonly host: SlotHost,
   ) {}
 
@@ -33,8 +36,8 @@ export class Slot {
 
   /** Starts a process. */
   start(): void {
-    const process = this.host.fork(this.number);
-    this.host.open(process);
+    const process = this.host.fork(this.seat);
+    void this.host.open(process);
     this.keep(process);
   }
 
@@ -43,14 +46,13 @@ export class Slot {
    * ready within `timeoutMs`, leaves the current one where it is and resolves with the reason.
    */
   async replace({ cause, timeoutMs }: { cause: string; timeoutMs: number }): Promise<string | undefined> {
-    const next = this.host.fork(this.number);
+    const next = this.host.fork(this.seat);
     const obstacle = await this.obstacleOf(next, timeoutMs);
     if (obstacle !== undefined) {
       next.kill();
       return obstacle;
     }
-    this.host.open(next);
-    await Promise.race([next.listening, next.exited]);
+    await this.host.open(next);
     const old = this.current;
     this.keep(next);
     if (this.closed) return 'The server is stopping.';
@@ -65,14 +67,14 @@ export class Slot {
     this.timer?.cancel();
   }
 
-  private keep(process: HttpProcess): void {
+  private keep(process: ChildOfSupervisor): void {
     this.timer?.cancel();
     this.current = process;
     void process.ready.then(() => (this.failures = 0));
     void process.exited.then(() => this.startAgain(process));
   }
 
-  private startAgain(ended: HttpProcess): void {
+  private startAgain(ended: ChildOfSupervisor): void {
     if (this.closed || this.current !== ended) return;
     const delayMs = ended.wasReady ? 0 : (BACK_OFF_MS[this.failures] ?? LONGEST_BACK_OFF_MS);
     if (!ended.wasReady) this.failures += 1;
@@ -80,7 +82,7 @@ export class Slot {
   }
 
   /** Why a new process cannot take over; undefined once it is ready. */
-  private async obstacleOf(next: HttpProcess, timeoutMs: number): Promise<string | undefined> {
+  private async obstacleOf(next: ChildOfSupervisor, timeoutMs: number): Promise<string | undefined> {
     const late = Promise.withResolvers<string>();
     const timer = this.host.clock.setTimer(timeoutMs, () =>
       late.resolve(`The new process was not ready within ${timeoutMs} ms.`),

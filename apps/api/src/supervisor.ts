@@ -3,9 +3,10 @@ import type { Config } from '@app/config';
 import { SystemClock } from '@app/core';
 import type { EmbeddedPostgres } from '@app/database';
 import type { Log } from '@app/observability';
+import { databaseServer } from '../../common/src/database-server';
 import { StartFault } from '../../common/src/start-fault';
 import { type LogLine, listeningLine, openToNetworkLine, readyLine, urlOf } from './start-lines';
-import { HttpProcess, type ProcessExit } from './supervisor-process';
+import { ChildOfSupervisor, type ProcessExit, type Seat } from './supervisor-process';
 import { Slot, type SlotHost } from './supervisor-slot';
 import { SharedSocket } from './supervisor-socket';
 
@@ -14,18 +15,20 @@ const TICKS_PER_TIMEOUT = 20;
 /** Before it is heard of for the first time a process loads its code, in one long turn of its event loop. */
 const PATIENCE_AT_START = 6;
 const LAST_LINES_MS = 1000;
-/** HTTP processes end by themselves within the time of a stop; what has not by then is killed. */
+/** Workers begin when the server is ready, as its start has the CPUs for itself; or by then, when it never is. */
+const WORKERS_AT_LATEST_MS = 15_000;
+/** Processes end by themselves within the time of a stop; what has not by then is killed. */
 const KILL_AFTER_MS = 2000;
 
-/** Starts the HTTP processes, and keeps them running until a signal ends the server. Throws `StartFault`. */
+/** Starts the processes of the server, and keeps them running until a signal ends it. Throws `StartFault`. */
 export async function supervise(config: Config): Promise<void> {
   await new Supervisor(config, await SharedSocket.bind(config.http)).start();
 }
 
 /**
- * The parent of the HTTP processes. It holds the port, alone obeys signals, replaces what dies, and keeps the embedded
- * PostgreSQL; it parses no request and loads no model, so it has little to die of. When it does die, the HTTP processes end, and
- * PostgreSQL goes on until the next start takes it over.
+ * The parent of the HTTP processes and the workers. It holds the port, alone obeys signals, replaces what dies, and keeps the
+ * embedded PostgreSQL; it parses no request and loads no model, so it has little to die of. When it does die, its processes end,
+ * and PostgreSQL goes on until the next start takes it over. Whatever becomes of a worker, HTTP goes on.
  */
 class Supervisor implements SlotHost {
   /** @internal */
@@ -33,8 +36,10 @@ class Supervisor implements SlotHost {
   private readonly log = Promise.withResolvers<Log>();
   private readonly database = Promise.withResolvers<EmbeddedPostgres | undefined>();
   private readonly slots: readonly Slot[];
-  private readonly alive = new Set<HttpProcess>();
+  private readonly workers: readonly Slot[];
+  private readonly alive = new Set<ChildOfSupervisor>();
   private readonly wasTerminal = isatty(STDOUT);
+  private hasWorkers = false;
   private isListening = false;
   private isReady = false;
   private isRefusing = false;
@@ -46,7 +51,11 @@ class Supervisor implements SlotHost {
     private readonly config: Config,
     private readonly socket: SharedSocket,
   ) {
-    this.slots = Array.from({ length: config.http.processes }, (_, index) => new Slot(index + 1, this));
+    const { http, job } = config;
+    const seats = (kind: Seat['kind'], count: number, first: number): Slot[] =>
+      Array.from({ length: count }, (_, index) => new Slot({ kind, slot: first + index }, this));
+    this.slots = seats('http', http.processes, 1);
+    this.workers = seats('worker', databaseServer(config).kind === 'none' ? 0 : job.workers, http.processes + 1);
   }
 
   async start(): Promise<void> {
@@ -55,14 +64,15 @@ class Supervisor implements SlotHost {
     for (const event of ['uncaughtException', 'unhandledRejection']) process.on(event, (fault) => void this.die(fault));
     setInterval(() => this.listenForHearts(), this.config.http.heartbeatTimeoutMs / TICKS_PER_TIMEOUT);
     for (const slot of this.slots) slot.start();
+    setTimeout(() => this.startWorkers(), WORKERS_AT_LATEST_MS);
     const { openLog } = await import('./supervisor-log.js');
     this.log.resolve(openLog(this.config.log));
     await this.startDatabase();
   }
 
   /** @internal */
-  fork(slot: number): HttpProcess {
-    const process = new HttpProcess(slot);
+  fork(seat: Seat): ChildOfSupervisor {
+    const process = new ChildOfSupervisor(seat);
     this.alive.add(process);
     void process.exited.then((exit) => this.ended(process, exit));
     void process.listening.then(() => this.tellListening());
@@ -72,9 +82,11 @@ class Supervisor implements SlotHost {
   }
 
   /** @internal */
-  open(process: HttpProcess): void {
-    if (!this.slots.some((slot) => slot.serves)) return process.listen(this.socket);
-    void process.ready.then(() => process.state === 'ready' && process.listen(this.socket));
+  async open(process: ChildOfSupervisor): Promise<void> {
+    if (process.seat.kind === 'worker') return;
+    if (this.slots.some((slot) => slot.serves)) await Promise.race([process.ready, process.exited]);
+    if (process.state === 'starting' || process.state === 'ready') process.listen(this.socket);
+    await Promise.race([process.listening, process.exited]);
   }
 
   private async startDatabase(): Promise<void> {
@@ -100,25 +112,28 @@ class Supervisor implements SlotHost {
     if (warning) this.say('warn', warning);
   }
 
-  private tellReady(process: HttpProcess, models: readonly string[]): void {
-    const { slot, pid } = process;
-    if (this.isReady) this.say('info', { event: 'http_process_ready', slot, child_pid: pid });
-    else if (this.slots.every((each) => each.serves)) {
-      this.isReady = true;
-      this.say('info', readyLine(urlOf(this.socket.address), models));
-    }
+  private tellReady(process: ChildOfSupervisor, models: readonly string[]): void {
+    if (this.isReady || process.seat.kind === 'worker') return this.tellOf(process, 'ready', 'info');
+    if (!this.slots.every((each) => each.serves)) return;
+    this.isReady = true;
+    this.say('info', readyLine(urlOf(this.socket.address), models));
+    this.startWorkers();
   }
 
-  private ended(process: HttpProcess, { code, signal }: ProcessExit): void {
+  private startWorkers(): void {
+    if (this.hasWorkers || this.signals > 0 || this.isRefusing) return;
+    this.hasWorkers = true;
+    for (const slot of this.workers) slot.start();
+  }
+
+  private ended(process: ChildOfSupervisor, { code, signal }: ProcessExit): void {
     this.alive.delete(process);
-    if (process.wasAsked) return;
-    const { slot, pid, wasReady } = process;
-    this.say('error', { event: 'http_process_ended', slot, child_pid: pid, code, signal, was_ready: wasReady });
+    if (!process.wasAsked) this.tellOf(process, 'ended', 'error', { code, signal, was_ready: process.wasReady });
   }
 
-  /** What keeps the first processes from starting is the operator's to put right. Later, those that run go on. */
-  private faulty({ slot, pid }: HttpProcess, reason: string): void {
-    if (this.isReady) return this.say('error', { event: 'http_process_failed', slot, child_pid: pid, reason });
+  /** What keeps the first HTTP processes from starting is the operator's to put right. Later, those that run go on. */
+  private faulty(process: ChildOfSupervisor, reason: string): void {
+    if (this.isReady || process.seat.kind === 'worker') return this.tellOf(process, 'failed', 'error', { reason });
     void this.refuseToStart(reason);
   }
 
@@ -126,7 +141,7 @@ class Supervisor implements SlotHost {
     if (this.isRefusing) return;
     this.isRefusing = true;
     process.stderr.write(`Quayside cannot start. ${reason}\n`);
-    for (const slot of this.slots) slot.close();
+    for (const slot of this.everySlot) slot.close();
     this.killAll();
     await (await this.database.promise)?.stop();
     process.exit(1);
@@ -135,7 +150,7 @@ class Supervisor implements SlotHost {
   private listenForHearts(): void {
     for (const process of this.alive) {
       if (process.tick() <= TICKS_PER_TIMEOUT * (process.wasHeard ? 1 : PATIENCE_AT_START)) continue;
-      this.say('error', { event: 'http_process_silent', slot: process.slot, child_pid: process.pid });
+      this.tellOf(process, 'silent', 'error');
       process.kill();
     }
   }
@@ -155,13 +170,14 @@ class Supervisor implements SlotHost {
 
   private async roll(): Promise<void> {
     const startedAt = performance.now();
-    this.say('info', { event: 'rolling_restart_started', processes: this.slots.length });
-    for (const slot of this.slots) {
+    const slots = this.hasWorkers ? this.everySlot : this.slots;
+    this.say('info', { event: 'rolling_restart_started', processes: slots.length });
+    for (const slot of slots) {
       const reason = await slot.replace({ cause: 'SIGHUP', timeoutMs: this.config.http.replaceTimeoutMs });
       // Those that were being replaced are stopped like all others.
       if (this.signals > 0) return;
       if (reason !== undefined)
-        return this.say('error', { event: 'rolling_restart_aborted', slot: slot.number, reason });
+        return this.say('error', { event: 'rolling_restart_aborted', slot: slot.seat.slot, reason });
     }
     const durationMs = Math.round(performance.now() - startedAt);
     this.say('info', { event: 'rolling_restart_complete', duration_ms: durationMs });
@@ -171,7 +187,7 @@ class Supervisor implements SlotHost {
     this.signals += 1;
     if (this.signals > 1) return this.hurry(cause);
     const startedAt = performance.now();
-    for (const slot of this.slots) slot.close();
+    for (const slot of this.everySlot) slot.close();
     // The copies of those that drain keep the socket open as long as they need it.
     this.socket.close();
     const stopping = [...this.alive];
@@ -204,8 +220,21 @@ class Supervisor implements SlotHost {
     process.exit(isComplete ? 0 : 1);
   }
 
+  private get everySlot(): readonly Slot[] {
+    return [...this.slots, ...this.workers];
+  }
+
   private killAll(): void {
     for (const process of this.alive) process.kill();
+  }
+
+  private tellOf(
+    { seat, pid }: ChildOfSupervisor,
+    what: 'ready' | 'ended' | 'failed' | 'silent',
+    level: 'info' | 'error',
+    more: Readonly<Record<string, unknown>> = {},
+  ): void {
+    this.say(level, { event: `${seat.kind}_process_${what}`, slot: seat.slot, child_pid: pid, ...more });
   }
 
   /** Its lines are few, and wait for no others to be written with. */
@@ -227,7 +256,7 @@ class Supervisor implements SlotHost {
 
 /** How the processes of a server ended, in the order of `stopping`. */
 interface Ended {
-  readonly stopping: readonly HttpProcess[];
+  readonly stopping: readonly ChildOfSupervisor[];
   readonly exits: readonly ProcessExit[];
   readonly durationMs: number;
 }

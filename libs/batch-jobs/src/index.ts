@@ -22,6 +22,10 @@ export type { ChunkCommit, ChunkRelease, ChunkResult, ClaimedChunk, HeldChunk } 
 export { inputKey, jobPrefix, resultKey } from './records/chunk-keys';
 export { JobQueue } from './queue/job-queue';
 export type { ChunkQueue, JobQueueParts, QueueView } from './queue/job-queue';
+export { ChunkConsumer } from './queue/chunk-consumer';
+export type { ChunkConsumerParts } from './queue/chunk-consumer';
+export { chunkWorker } from './queue/chunk-worker';
+export type { ChunkProcessor, ChunkWorker, ChunkWorkerParts } from './queue/chunk-worker';
 export { queueConnection } from './queue/queue-connection';
 export type { QueueAddress, QueueConnection } from './queue/queue-connection';
 export { CHUNK_QUEUE_NAME, queueJobId } from './queue/queue-job';

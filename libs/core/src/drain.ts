@@ -6,6 +6,16 @@ export const DRAIN_PHASES = ['stop-taking', 'finish', 'flush', 'close'] as const
 /** `stop-taking` new work, `finish` what was accepted, `flush` what is buffered, `close` what is held. */
 export type DrainPhase = (typeof DRAIN_PHASES)[number];
 
+/** How the time of a stop is divided: what was accepted gets what is left when the other phases have their share. */
+export function drainBudgets(timeoutMs: number): Readonly<Record<DrainPhase, number>> {
+  const [stop, flush, close] = [
+    Math.min(1000, timeoutMs / 20),
+    Math.min(2000, timeoutMs / 10),
+    Math.min(3000, timeoutMs / 5),
+  ];
+  return { 'stop-taking': stop, finish: timeoutMs * 0.98 - stop - flush - close, flush, close };
+}
+
 /** A step that did not end well: it threw, or its phase ran out of time. */
 export interface DrainFault {
   readonly phase: DrainPhase;

@@ -39,7 +39,7 @@ export type { ModelReference } from './model-reference';
 export type { CallContext } from './call-context';
 export { Clock, SystemClock } from './clock';
 export type { Timer } from './clock';
-export { DRAIN_PHASES, Drain } from './drain';
+export { DRAIN_PHASES, Drain, drainBudgets } from './drain';
 export type { DrainFault, DrainPhase } from './drain';
 export { tabularColumns } from './tabular-columns';
 export type { ColumnOptions, TabularColumn, WrittenColumn, WrittenColumns } from './tabular-columns';

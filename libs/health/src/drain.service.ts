@@ -1,4 +1,4 @@
-import type { Clock, Drain, DrainFault, DrainPhase } from '@app/core';
+import { type Clock, type Drain, type DrainFault, drainBudgets } from '@app/core';
 import { Logger } from '@nestjs/common';
 import type { HttpConnections } from './http-connections';
 import type { Readiness } from './readiness';
@@ -76,7 +76,7 @@ export class DrainService {
     const startedAtMs = clock.monotonicMs();
     this.logger.log({ event: 'shutdown_started', cause, in_flight: connections.inFlight });
     const limit = clock.setTimer(options.timeoutMs, () => this.force(`${options.timeoutMs} ms were not enough`));
-    const faults = await drain.run(this.budgets());
+    const faults = await drain.run(drainBudgets(this.parts.options.timeoutMs));
     limit.cancel();
     faults.forEach((fault) => this.report(fault));
     this.logger.log({
@@ -102,20 +102,9 @@ export class DrainService {
     if (this.replacedAfterMs === undefined) this.parts.readiness.startDraining();
   }
 
-  /** Requests get what is left when the other phases have their share. */
-  private budgets(): Record<DrainPhase, number> {
-    const { timeoutMs } = this.parts.options;
-    const [stop, flush, close] = [
-      Math.min(1000, timeoutMs / 20),
-      Math.min(2000, timeoutMs / 10),
-      Math.min(3000, timeoutMs / 5),
-    ];
-    return { 'stop-taking': stop, finish: timeoutMs * 0.98 - stop - flush - close, flush, close };
-  }
-
   private async finishRequests(): Promise<void> {
     const { connections, drain, options } = this.parts;
-    const finishMs = this.budgets().finish;
+    const finishMs = drainBudgets(options.timeoutMs).finish;
     // The last answers need a moment to get out before the phase ends.
     const outOfTime = Promise.race([
       this.after(Math.max(finishMs / 2, finishMs - LAST_ANSWERS_MS)),

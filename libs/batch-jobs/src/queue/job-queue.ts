@@ -1,6 +1,7 @@
 import type { Clock } from '@app/core';
 import { type IQueueBackend, type Job, Queue } from 'bullmq';
 import type { ChunkDispatch } from '../records/job-record';
+import { discard, firstConnection, within } from './first-connection';
 import { type QueueAddress, queueConnection } from './queue-connection';
 import { CHUNK_QUEUE_NAME, type ChunkQueueData, queueJobId, queueJobOf } from './queue-job';
 
@@ -27,9 +28,6 @@ export interface QueueView {
 }
 
 const ANSWER_WITHIN_MS = 5000;
-const CLOSE_WITHIN_MS = 2000;
-const FIRST_RETRY_MS = 100;
-const LONGEST_RETRY_MS = 5000;
 /** Longer than a worker holds a job that it does not renew. */
 const ACTIVE_TOO_LONG_MS = 180_000;
 
@@ -44,8 +42,7 @@ const WITHOUT_SCHEMA: ReadonlySet<unknown> = new Set(['3F000', '42P01', '42883']
 export class JobQueue {
   private readonly firstOpen = Promise.withResolvers<ChunkQueue>();
   private open: ChunkQueue | undefined;
-  private isClosed = false;
-  private endRest = (): void => {};
+  private readonly closing = new AbortController();
 
   constructor(
     private readonly address: QueueAddress,
@@ -91,27 +88,22 @@ export class JobQueue {
 
   /** Ends the connections, within seconds even where the server is frozen. Safe to call twice. */
   async close(): Promise<void> {
-    this.isClosed = true;
-    this.endRest();
+    this.closing.abort();
     const { open } = this;
     this.open = undefined;
-    if (open) await this.discard(open);
+    if (open) await discard(open, this.parts.clock);
   }
 
   private async connect(): Promise<void> {
     await this.parts.whenDatabaseUp();
-    for (let retryMs = FIRST_RETRY_MS; !this.isClosed; retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS)) {
-      const queue = this.build();
-      try {
-        await this.within(queue.waitUntilReady(), ANSWER_WITHIN_MS);
-        if (this.isClosed) return await this.discard(queue);
-        return this.opened(queue);
-      } catch (fault) {
-        this.report('job_queue_unavailable', fault, 'The job queue does not answer; it is tried again.');
-        await this.discard(queue);
-        await this.rest(retryMs);
-      }
-    }
+    const queue = await firstConnection({
+      clock: this.parts.clock,
+      signal: this.closing.signal,
+      build: () => this.build(),
+      failed: (fault) =>
+        this.report('job_queue_unavailable', fault, 'The job queue does not answer; it is tried again.'),
+    });
+    if (queue) this.opened(queue);
   }
 
   private build(): ChunkQueue {
@@ -128,6 +120,11 @@ export class JobQueue {
     this.parts.log('log', { event: 'job_queue_open', msg: 'The job queue answers.' });
   }
 
+  /** How many chunks nobody has taken that could be. Throws what BullMQ says, or that there was no answer. */
+  waiting(): Promise<number> {
+    return this.answered((queue) => queue.getJobCountByTypes('waiting', 'prioritized'));
+  }
+
   private async placeOf(queue: ChunkQueue, chunk: ChunkDispatch): Promise<keyof QueueView> {
     const id = queueJobId(chunk);
     const job = (await queue.getJob(id)) as Job<ChunkQueueData> | undefined;
@@ -141,10 +138,11 @@ export class JobQueue {
   }
 
   private async answered<T>(ask: (queue: ChunkQueue) => Promise<T>): Promise<T> {
-    if (!this.open) throw new Error(this.isClosed ? 'The job queue is closed.' : 'The job queue is not open yet.');
+    if (!this.open)
+      throw new Error(this.closing.signal.aborted ? 'The job queue is closed.' : 'The job queue is not open yet.');
     const queue = this.open;
     try {
-      return await this.within(ask(queue), ANSWER_WITHIN_MS);
+      return await within(ask(queue), ANSWER_WITHIN_MS, this.parts.clock);
     } catch (fault) {
       if (isWithoutSchema(fault)) await this.reopen(queue);
       throw fault;
@@ -155,46 +153,17 @@ export class JobQueue {
   private async reopen(queue: ChunkQueue): Promise<void> {
     if (this.open !== queue) return;
     this.open = undefined;
-    await this.discard(queue);
+    await discard(queue, this.parts.clock);
     this.start();
   }
 
-  private async discard(queue: ChunkQueue): Promise<void> {
-    // Neither of the two ever settles where the server is frozen; on Redis only the second gives up a first connection.
-    await this.within(queue.close(), CLOSE_WITHIN_MS).catch(() => void queue.disconnect().catch(() => {}));
-  }
-
-  private async within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-    const late = Promise.withResolvers<never>();
-    const timer = this.parts.clock.setTimer(timeoutMs, () =>
-      late.reject(new Error(`No answer within ${timeoutMs} ms.`)),
-    );
-    try {
-      return await Promise.race([work, late.promise]);
-    } finally {
-      timer.cancel();
-      // Whoever waited has gone: what comes later is nobody's fault.
-      work.catch(() => {});
-    }
-  }
-
-  private rest(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.parts.clock.setTimer(delayMs, resolve);
-      this.endRest = () => {
-        timer.cancel();
-        resolve();
-      };
-      if (this.isClosed) this.endRest();
-    });
-  }
-
   private report(event: string, fault: unknown, msg: string): void {
-    if (this.isClosed) return;
+    if (this.closing.signal.aborted) return;
     this.parts.log('warn', { event, reason: fault instanceof Error ? fault.message : String(fault), msg });
   }
 }
 
-function isWithoutSchema(fault: unknown): boolean {
+/** Whether somebody dropped the tables of the queue. */
+export function isWithoutSchema(fault: unknown): boolean {
   return WITHOUT_SCHEMA.has((fault as { readonly code?: unknown } | undefined)?.code);
 }
