@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import type { ClientConfig } from 'pg';
+import { Client, type ClientConfig, type PoolConfig } from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { CLUSTER_LOGIN, clusterPaths } from './embedded/cluster-paths';
 import { parserOf } from './value-parsers';
@@ -39,8 +39,19 @@ export function connectionTo(server: DatabaseServer, name: string): ClientConfig
  * How a library with tables and parsers of its own connects to the same server: address and name, and nothing of ours.
  * Throws nothing; with no server it is the default one of `pg`.
  */
-export function plainConnectionTo(server: DatabaseServer, name: string): ClientConfig {
-  return { ...addressOf(server), application_name: `quayside ${name}`, keepAlive: true };
+export function plainConnectionTo(server: DatabaseServer, name: string): PoolConfig {
+  return { ...addressOf(server), application_name: `quayside ${name}`, keepAlive: true, Client: HeardClient };
+}
+
+/**
+ * A pool listens to its connections only while they are idle. One that breaks within a transaction tells those who wait for its
+ * answers; without a listener of its own it would end the process beside.
+ */
+class HeardClient extends Client {
+  constructor(config?: ClientConfig) {
+    super(config);
+    this.on('error', () => {});
+  }
 }
 
 function addressOf(server: DatabaseServer): ClientConfig {
