@@ -1,4 +1,6 @@
+import { BlobStore } from '@app/blob-store';
 import { type ErrorCode, type JsonRecord, SystemClock, encodeTimestamp } from '@app/core';
+import { Database } from '@app/database';
 import { FeatureReader, FeatureStore, FeatureViews } from '@app/feature-store';
 import { Executor, InferenceService } from '@app/inference';
 import { PredictionHistory } from '@app/prediction-log';
@@ -9,9 +11,11 @@ import {
   FakeFeatureRows,
   FakeFeatureViewStore,
   FakeModelRegistry,
+  InMemoryBlobStore,
   aBoundVersion,
   eventually,
   featureViews,
+  testDatabase,
 } from '@app/testing';
 import { HTTP_ERRORS } from '../../apps/api/src/http/http-errors';
 import { type Answer, Door, type DoorOptions, errorOf } from './door';
@@ -110,6 +114,30 @@ const raw =
     return await connection.answer();
   };
 
+/** Submits a job to the model `echo`, in one body. */
+const submit = (door: Door, rows: readonly object[] = [{ x: [1] }], headers: Record<string, string> = {}) =>
+  door.post('/v1/jobs', { model: 'echo', rows }, headers);
+
+async function pathOfJob(submitted: Promise<Answer>): Promise<string> {
+  return (await submitted).headers.get('location') ?? '';
+}
+
+/** An upload of rows that does not end. */
+async function beginUpload(door: Door, headers: Record<string, string> = {}) {
+  const connection = await RawConnection.to(door.url);
+  const lines = Object.entries({ 'Content-Type': 'text/csv', ...headers }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
+  connection.write(
+    `POST /v1/jobs?model=echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n${lines.join('')}\r\nx\n`,
+  );
+  const hasBegun = eventually(async () => {
+    const { body } = await door.send('/v1/jobs?status=validating');
+    return (body as { readonly data: readonly unknown[] }).data.length === 1;
+  });
+  return { hasBegun, [Symbol.asyncDispose]: () => connection[Symbol.asyncDispose]() };
+}
+
 const failing =
   (code: ErrorCode) =>
   async ({ door, executor }: Stage) => {
@@ -157,18 +185,38 @@ const REACHED = {
   },
   model_capacity: failing('model_capacity'),
   database_unavailable: ({ door }) => door.send('/v1/predictions'),
-  storage_full: 'it comes with the doors of jobs',
-  storage_unavailable: 'it comes with the doors of jobs',
+  storage_full: ({ door }) => submit(door),
+  storage_unavailable: ({ door }) => submit(door),
   chunk_failed: 'rows of a job end in it, in lines of its results',
   worker_crash: 'rows of a job end in it, in lines of its results',
-  job_not_found: 'it comes with the doors of jobs',
-  job_not_ended: 'it comes with the doors of jobs',
-  job_nothing_failed: 'it comes with the doors of jobs',
-  job_results_gone: 'it comes with the doors of jobs',
-  idempotency_key_in_use: 'it comes with the doors of jobs',
-  idempotency_key_reused: 'it comes with the doors of jobs',
-  too_many_jobs: 'it comes with the doors of jobs',
-  too_many_uploads: 'it comes with the doors of jobs',
+  job_not_found: ({ door }) => door.send('/v1/jobs/unknown'),
+  job_not_ended: async ({ door }) => door.send(await pathOfJob(submit(door)), { method: 'DELETE' }),
+  job_nothing_failed: async ({ door }) => door.post(`${await pathOfJob(submit(door, []))}/retry`, ''),
+  job_results_gone: async ({ door }) => {
+    const path = await pathOfJob(submit(door, []));
+    return eventually(async () => {
+      const answer = await door.send(`${path}/results`);
+      return answer.status !== 200 && answer;
+    });
+  },
+  idempotency_key_in_use: async ({ door }) => {
+    await using upload = await beginUpload(door, { 'Idempotency-Key': 'mine' });
+    await upload.hasBegun;
+    return await submit(door, undefined, { 'Idempotency-Key': 'mine' });
+  },
+  idempotency_key_reused: async ({ door }) => {
+    await submit(door, [], { 'Idempotency-Key': 'mine' });
+    return submit(door, [{ x: [2] }], { 'Idempotency-Key': 'mine' });
+  },
+  too_many_jobs: async ({ door }) => {
+    await submit(door);
+    return submit(door);
+  },
+  too_many_uploads: async ({ door }) => {
+    await using upload = await beginUpload(door);
+    await upload.hasBegun;
+    return await submit(door);
+  },
   feature_view_not_found: ({ door }) => door.send('/v1/feature-views/nobody'),
   feature_view_version_not_found: ({ door }) => door.send('/v1/feature-views/people/versions/7'),
   feature_missing: ({ door }) => predictStored(door),
@@ -224,8 +272,20 @@ const REACHED = {
   internal: ({ door }) => predict(door),
 } as const satisfies Record<ErrorCode, string | ((stage: Stage) => Promise<Answer>)>;
 
+/** A store of the bytes of jobs that answers with this code. */
+function failingStore(code: 'storage_full' | 'storage_unavailable'): DoorOptions {
+  const store = new InMemoryBlobStore();
+  store.fail(code);
+  return { override: (module) => module.overrideProvider(BlobStore).useValue(store) };
+}
+
 /** What a code needs of the server beside the default. */
 const SETTINGS: Partial<Record<ErrorCode, DoorOptions>> = {
+  storage_full: failingStore('storage_full'),
+  storage_unavailable: failingStore('storage_unavailable'),
+  job_results_gone: { settings: { JOB_RESULTS_RETENTION_MS: '1000' } },
+  too_many_jobs: { settings: { JOB_MAX_ACTIVE: '1' } },
+  too_many_uploads: { settings: { JOB_UPLOADS: '1' } },
   request_timeout: { settings: { HTTP_BODY_TIMEOUT_MS: '50' } },
   overloaded: { settings: { INFERENCE_QUEUE_LIMIT_ROWS: '1' } },
   not_ready: {
@@ -237,6 +297,34 @@ const SETTINGS: Partial<Record<ErrorCode, DoorOptions>> = {
   prediction_not_found: emptyLog,
 };
 
+/** The codes of jobs, which are kept in a database. */
+const OF_JOBS: ReadonlySet<ErrorCode> = new Set([
+  'storage_full',
+  'storage_unavailable',
+  'job_not_found',
+  'job_not_ended',
+  'job_nothing_failed',
+  'job_results_gone',
+  'idempotency_key_in_use',
+  'idempotency_key_reused',
+  'too_many_jobs',
+  'too_many_uploads',
+]);
+
+/** What it takes to reach a code; jobs need a database of their own. */
+async function stageFor(code: ErrorCode): Promise<Stage> {
+  if (!OF_JOBS.has(code)) return stage(SETTINGS[code]);
+  const database = await testDatabase();
+  const { settings, ...options } = SETTINGS[code] ?? {};
+  const here = await stage({ ...options, settings: { DATABASE_URL: database.url, ...settings } });
+  await here.door.server.app.get(Database).whenUp();
+  const close = async (): Promise<void> => {
+    await here.door.close();
+    await database.close();
+  };
+  return { ...here, [Symbol.asyncDispose]: close };
+}
+
 type Scenario = (stage: Stage) => Promise<Answer>;
 
 const SCENARIOS = Object.entries(REACHED as Record<string, string | Scenario>).filter(
@@ -245,7 +333,7 @@ const SCENARIOS = Object.entries(REACHED as Record<string, string | Scenario>).f
 
 describe('the error catalogue over HTTP', () => {
   it.each(SCENARIOS)('reaches %s', async (code, reach) => {
-    await using here = await stage(SETTINGS[code]);
+    await using here = await stageFor(code);
     const answer = await reach(here);
     const { status, type, retryable } = HTTP_ERRORS[code];
     expect(errorOf(answer)).toMatchObject({ code, status, type, retryable });

@@ -7,6 +7,8 @@ export type BodyClass = 'small' | 'inference' | 'job';
 export class HttpPolicy {
   /** Largest body in bytes by class, before and after inflating. */
   readonly bodyLimitBytes: Readonly<Record<BodyClass, number>>;
+  /** Largest body that is streamed, in bytes as sent. */
+  readonly uploadLimitBytes: number;
   /** How long a body may take to arrive, in milliseconds; one that is streamed may take longer, but make no pause of this length. */
   readonly bodyTimeoutMs: number;
   /** Deadline of a request that names none, in milliseconds. */
@@ -26,6 +28,7 @@ export class HttpPolicy {
       inference: http.inferenceBodyLimitBytes,
       job: job.bodyLimitBytes,
     };
+    this.uploadLimitBytes = job.maxBytes;
     this.bodyTimeoutMs = http.bodyTimeoutMs;
     this.deadlineMs = inference.deadlineMs;
     this.maxDeadlineMs = inference.maxDeadlineMs;

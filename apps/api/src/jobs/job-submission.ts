@@ -73,6 +73,7 @@ export class JobSubmissions {
   private upload({ request, response }: SubmissionParts): JobInput {
     const format = formatOf(request);
     const encoding = encodingOf(request, response);
+    this.refuseTooLarge(request);
     const call = callOf(request);
     const bytes = uploadedBytes(request, {
       clock: this.clock,
@@ -80,6 +81,16 @@ export class JobSubmissions {
       onProgress: (count) => call.bodyRead(count),
     });
     return { bytes, format, encoding };
+  }
+
+  /** What a body announces is refused before a byte is read; one that announces nothing is counted as it comes. */
+  private refuseTooLarge({ headers }: DoorRequest): void {
+    const { uploadLimitBytes } = this.policy;
+    if (Number(headers['content-length'] ?? 0) <= uploadLimitBytes) return;
+    throw new QuaysideError(
+      'body_too_large',
+      `The input has more than the ${uploadLimitBytes} bytes that a job takes.`,
+    );
   }
 }
 
