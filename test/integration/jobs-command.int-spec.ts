@@ -270,3 +270,31 @@ describe('npm run jobs', () => {
     expect(run.told).toContain('none.jsonl');
   });
 });
+
+describe('on a terminal', () => {
+  it('one line changes in place and fits its width, and what else is said stands below it', async () => {
+    const path = '../../scripts/jobs/follow.mjs';
+    const { Progress } = (await import(path)) as { Progress: new (stream: object) => ProgressOfJobs };
+    let written = '';
+    const progress = new Progress({ isTTY: true, columns: 72, write: (text: string) => (written += text) });
+    progress.showSent('rows.jsonl', 5e6, 2e7);
+    progress.show(aJob());
+    progress.show(anEndedJob(2));
+    progress.tell('said');
+    const [bars = '', ...below] = written.split('\n');
+    expect(below).toEqual(['said', '']);
+    const lines = bars.split('\r').map((line) => line.replace('\x1b[K', ''));
+    expect(lines).toEqual([
+      '',
+      'Sending rows.jsonl: 25 % of 20.0 MB',
+      '[#####-------] running 40.0 % · 4 of 10 rows · 2 rows/s · 3 s left',
+      '[############] succeeded 100.0 % · 10 of 10 rows · 2 failed · 2 rows/s',
+    ]);
+  });
+});
+
+interface ProgressOfJobs {
+  show(job: object): void;
+  showSent(name: string, bytes: number, size: number): void;
+  tell(line: string): void;
+}
