@@ -1,60 +1,18 @@
 import { type ChunkDispatch, type ChunkQueueData, JobQueue, type QueueAddress, queueConnection } from '@app/batch-jobs';
 import { SystemClock } from '@app/core';
-import { type TestDatabase, opened, eventually, testDatabase } from '@app/testing';
+import { eventually, opened } from '@app/testing';
 import { Worker } from 'bullmq';
-import type { NetConnectOpts } from 'node:net';
-import { parseIntoClientConfig } from 'pg-connection-string';
 import { FlakyProxy } from './flaky-proxy';
-import { RedisServer, hasRedisServer } from './redis-server';
+import { QUEUE_BACKENDS, type QueueBackend } from './queue-backends';
 
-/** One of the two places where the queue can be. */
-interface Backend extends AsyncDisposable {
-  readonly address: QueueAddress;
-  /** Where its server listens, and how it is addressed through a port of the loopback. */
-  readonly target: NetConnectOpts;
-  through(port: number): QueueAddress;
-  /** Loses all that is queued. */
-  wipe(): Promise<void>;
-}
-
-async function onPostgres(): Promise<Backend> {
-  const here: TestDatabase = await testDatabase();
-  const { host, port, user, password, database } = parseIntoClientConfig(here.url);
-  const address = (url: string): QueueAddress => ({
-    ...{ redisUrl: undefined, server: { kind: 'url', url }, namespace: 'quayside_queue' },
-  });
-  return {
-    address: address(here.url),
-    target: { path: `${host ?? ''}/.s.PGSQL.${port ?? 5432}` },
-    through: (at) => address(`postgres://${user ?? ''}:${String(password)}@127.0.0.1:${at}/${database ?? ''}`),
-    wipe: async () => void (await here.database.main.query('drop schema quayside_queue cascade')),
-    [Symbol.asyncDispose]: () => here.close(),
-  };
-}
-
-async function onRedis(): Promise<Backend> {
-  const server = await RedisServer.start();
-  const address = (port: number): QueueAddress => ({
-    ...{ redisUrl: `redis://127.0.0.1:${port}`, server: { kind: 'none' }, namespace: 'quayside_queue' },
-  });
-  return {
-    address: address(server.port),
-    target: { port: server.port, host: '127.0.0.1' },
-    through: address,
-    wipe: async () => void (await server.ask('FLUSHALL')),
-    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-  };
-}
-
-const BACKENDS = [['PostgreSQL', onPostgres], ...(hasRedisServer() ? ([['Redis', onRedis]] as const) : [])] as const;
 const JOBS = { a: `job_${'a'.repeat(32)}`, b: `job_${'b'.repeat(32)}` };
 const chunk = (job: keyof typeof JOBS, idx: number, changes: Partial<ChunkDispatch> = {}): ChunkDispatch => ({
   ...{ jobId: JOBS[job], idx, dispatch: 0, class: 'normal' },
   ...changes,
 });
 
-describe.each(BACKENDS)('the job queue on %s', (_, open) => {
-  let backend: Backend;
+describe.each(QUEUE_BACKENDS)('the job queue on %s', (_, open) => {
+  let backend: QueueBackend;
   let closes: (() => Promise<void>)[];
   beforeAll(async () => {
     backend = await open();

@@ -20,7 +20,7 @@ export class BlobProbes {
     await this.db.query(sql, [id, host]);
   }
 
-  /** The process stops. */
+  /** The process has stopped, or died long ago. */
   async forget(id: string): Promise<void> {
     await this.db.query('delete from blob_probe where id = $1', [id]);
   }
@@ -30,9 +30,9 @@ export class BlobProbes {
     return (await this.db.query<NamedProbe>(`select id, host from blob_probe where ${RUNS} order by id`)).rows;
   }
 
-  /** Forgets those that died; gives their ids. */
-  async forgetGone(): Promise<readonly string[]> {
-    const { rows } = await this.db.query<{ id: string }>(`delete from blob_probe where ${GONE} returning id`);
+  /** The ids of those that died long ago. */
+  async gone(): Promise<readonly string[]> {
+    const { rows } = await this.db.query<{ id: string }>(`select id from blob_probe where ${GONE}`);
     return rows.map(({ id }) => id);
   }
 }

@@ -1,7 +1,7 @@
 import type { BlobStore, ListedBlob } from '@app/blob-store';
 import type { Clock } from '@app/core';
-import { jobPrefix } from '../records/chunk-keys';
 import type { JobStore } from '../records/job-store';
+import { removeJobFiles } from '../submission/remove-job-files';
 import { probeKey } from './blob-probe';
 import type { UpkeepLog } from './upkeep-log';
 
@@ -50,10 +50,7 @@ export class FileUpkeep {
   async deleteForgotten(): Promise<void> {
     const ids = this.forgotten;
     this.forgotten = [];
-    for (const id of ids) {
-      const files = this.parts.blobs.list(jobPrefix(id))[Symbol.asyncIterator]();
-      for (let page = await pageOf(files); page.length > 0; page = await pageOf(files)) await this.delete(page);
-    }
+    for (const id of ids) await removeJobFiles(this.parts.blobs, id);
   }
 
   /** Goes on with the sweep, where one is due, for a bounded number of files. Throws storage_unavailable, database_unavailable. */
@@ -72,7 +69,11 @@ export class FileUpkeep {
 
   /** Deletes the probes of processes that died. Throws as `sweepOn` does. */
   async deleteGoneProbes(): Promise<void> {
-    await this.parts.blobs.delete((await this.parts.store.probes.forgetGone()).map(probeKey));
+    const { store, blobs } = this.parts;
+    const gone = await store.probes.gone();
+    if (gone.length === 0) return;
+    await blobs.delete(gone.map(probeKey));
+    for (const id of gone) await store.probes.forget(id);
   }
 
   /** Lets go of the list. Safe to call twice. */
@@ -104,7 +105,7 @@ export class FileUpkeep {
       if (this.seen.size < MOST_NOTED) this.seen.set(key, since);
       return now - since >= orphanAgeMs && today - modifiedAtMs >= orphanAgeMs;
     });
-    await this.delete(old);
+    await this.parts.blobs.delete(old.map(({ key }) => key));
     if (old.length === 0) return;
     const msg = 'Files of jobs that nobody names any more were removed.';
     this.parts.log('log', { event: 'job_files_removed', count: old.length, msg });
@@ -116,10 +117,6 @@ export class FileUpkeep {
     this.sweepAfterMs = this.parts.clock.monotonicMs() + this.sweptForMs * REST_FACTOR;
     this.sweep = undefined;
     this.sweptForMs = 0;
-  }
-
-  private delete(page: readonly ListedBlob[]): Promise<void> {
-    return this.parts.blobs.delete(page.map(({ key }) => key));
   }
 }
 
