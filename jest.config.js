@@ -17,7 +17,8 @@ module.exports = {
   testSequencer: '<rootDir>/test/jest/random-order.cjs',
   reporters: ['default', '<rootDir>/test/jest/count-reporter.cjs'],
   showSeed: true,
-  maxWorkers: 2,
+  // Many tests wait for processes of their own.
+  maxWorkers: 3,
   // A deadline for tests that hang, not an expectation: on a busy machine everything takes longer.
   testTimeout: 180_000,
   transform: {

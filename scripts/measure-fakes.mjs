@@ -7,7 +7,7 @@ import { buildIfStale } from './build-if-stale.mjs';
 
 /**
  * `node scripts/measure-fakes.mjs [runs]`: how much time a fake executor saves. Runs the suite over every door on the
- * real models and on the fake, one after the other, and prints the median of what its tests took.
+ * real models and on the fake, one after the other, with an application for each test, and prints the median of what its tests took.
  */
 const runs = Number(process.argv[2] ?? 5);
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -29,6 +29,8 @@ function secondsOn(kind) {
     '--outputFile',
     report,
     '--silent',
+    '--globals',
+    '{"opensForEachTest":true}',
     '--reporters',
     'default',
   ];

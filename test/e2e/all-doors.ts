@@ -9,16 +9,18 @@ const applicant = (): unknown => {
 
 /**
  * What every door promises, whoever runs the models: one suite, run over the real ones and over a fake executor. So the
- * fake is known to stand for them, and the two times tell what a fake saves.
+ * fake is known to stand for them, and the two times tell what a fake saves. One application serves all of its tests, unless
+ * `scripts/measure-fakes.mjs` wants one for each.
  */
 export function describeAllDoors(open: () => Promise<Door>): void {
   let door: Door;
+  const { opensForEachTest } = globalThis as { opensForEachTest?: boolean };
 
-  beforeEach(async () => {
+  (opensForEachTest ? beforeEach : beforeAll)(async () => {
     door = await open();
   });
 
-  afterEach(() => door.close());
+  (opensForEachTest ? afterEach : afterAll)(() => door.close());
 
   const bodyOf = async (answer: Promise<Answer>): Promise<unknown> => {
     const { status, body } = await answer;

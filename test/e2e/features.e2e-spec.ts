@@ -34,13 +34,14 @@ features: [{ name: count, dtype: INT64 }]
 let here: TestDatabase;
 let door: Door;
 
-beforeEach(async () => {
-  here = await testDatabase();
-});
-afterEach(async () => {
-  await door.close();
-  await here.close();
-});
+/** For each test of a `describe`, or once for all of them. */
+const [create, close] = [
+  async () => void (here = await testDatabase()),
+  async () => {
+    await door.close();
+    await here.close();
+  },
+];
 
 async function open({ settings, ...others }: DoorOptions = {}): Promise<void> {
   const folder = await temporaryDirectory();
@@ -102,6 +103,9 @@ const LOAN = {
 };
 
 describe('the default install', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('fills its store at first start, predicts by applicant id, and tells where each value came from', async () => {
     await openDefault();
     const row = { applicant_id: 'a-1001', ...LOAN };
@@ -171,7 +175,7 @@ describe('the default install', () => {
   it('is not filled where anything was stored, or erased', async () => {
     await openDefault();
     const ids = Array.from({ length: 200 }, (_, at) => `a-${1001 + at}`);
-    for (const id of ids) await erase(id, 'applicant_profile');
+    await Promise.all(ids.map((id) => erase(id, 'applicant_profile')));
     expect(await viewOf('applicant_profile')).toMatchObject({ rows: 0, newest_event_ts: null });
     await door.close();
     door = await Door.open({ models: DEFAULT_MODELS, settings: { DATABASE_URL: here.url } });
@@ -194,6 +198,9 @@ describe('the default install', () => {
 });
 
 describe('a query', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('shows each of the four statuses, in the order of its rows', async () => {
     await open();
     await push([
@@ -251,31 +258,6 @@ describe('a query', () => {
     expect((answer.body as Queried).rows[0]?.entity_keys).toEqual(['["ä 🦊","7"]', '["ä 🦊"]']);
   });
 
-  it.each([
-    [{ features: ['people@1:age'] }, 'invalid_request', 'rows'],
-    [{ rows: [{}] }, 'invalid_request', 'features'],
-    [{ rows: [{}], features: ['people@1:age'], model: 'echo' }, 'invalid_request', 'features'],
-    [{ rows: [], features: ['people@1:age'] }, 'invalid_request', 'rows'],
-    [{ rows: [{}], features: [] }, 'invalid_request', 'features'],
-    [{ rows: [{}], features: ['people@1:age'], include: ['all'] }, 'invalid_request', 'include[0]'],
-    [{ rows: [{}], features: ['age'] }, 'invalid_input', 'features[0]'],
-    [{ rows: [{}], features: ['people@1:nothing'] }, 'invalid_input', 'features[0]'],
-    [{ rows: [{}], features: ['people@1:toString'] }, 'invalid_input', 'features[0]'],
-    [{ rows: [{}], features: ['people@1:age'] }, 'invalid_input', 'rows[0].person'],
-    [{ rows: [{ person: 'a', shop: 1 }], features: ['people@1:age'] }, 'invalid_input', 'rows[0]'],
-    [{ rows: [{ person: 'a\0' }], features: ['people@1:age'] }, 'invalid_input', 'rows[0].person'],
-    [{ rows: [{ person: 'x'.repeat(509) }], features: ['people@1:age'] }, 'invalid_input', 'rows[0]'],
-    [{ rows: [{ person: null }], features: ['people@1:age'] }, 'invalid_input', 'rows[0].person'],
-    [{ rows: [{}], model: 'echo' }, 'invalid_input', 'model'],
-    [{ rows: [{}], features: ['people:age'] }, 'feature_view_version_not_found', null],
-    [{ rows: [{}], features: ['people@9:age'] }, 'feature_view_version_not_found', null],
-    [{ rows: [{}], features: ['toString@1:age'] }, 'feature_view_not_found', null],
-    [{ rows: [{}], model: 'nobody' }, 'model_not_found', null],
-  ])('refuses %j', async (body, code, param) => {
-    await open();
-    expect(errorOf(await query(body))).toMatchObject({ code, param });
-  });
-
   it('refuses more values than it can answer', async () => {
     await open();
     const features = new Array<string>(101).fill('people@1:age');
@@ -296,6 +278,9 @@ describe('a query', () => {
 });
 
 describe('a push', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('writes ten thousand rows, and refuses one more', async () => {
     await open();
     const rows = Array.from({ length: 10_000 }, (_, at) => person(`p${at}`, { age: at }));
@@ -352,20 +337,12 @@ describe('a push', () => {
       [9, 'missing_input'],
     ]);
   });
-
-  it.each([
-    ['{"rows": [{"entities": {"__proto__": 1}, "event_ts": "", "features": {}}]}', '400 forbidden_key'],
-    ['{"rows": []}', '400 invalid_request'],
-    ['{"rows": [{"entities": {}, "features": {}}]}', '400 invalid_request'],
-    ['{"rows": [{"entities": {}, "event_ts": 1, "features": []}]}', '400 invalid_request'],
-    ['{"rows": [{"entities": {}, "event_ts": 1, "features": {}}], "mode": "some"}', '400 invalid_request'],
-  ])('refuses %s', async (body, expected) => {
-    await open();
-    expect(outcome(await door.post('/v1/feature-views/people/rows', body))).toBe(expected);
-  });
 });
 
 describe('an entity', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('is erased with its history, by the text of its key', async () => {
     await open();
     await push([person('a/b "ä"', { age: 1 }, ago(1000))]);
@@ -376,16 +353,6 @@ describe('an entity', () => {
     expect((await erase('["a", "7"]', 'visits')).body).toEqual({ online: 1, history: 1 });
   });
 
-  it.each([
-    ['a\0', '400 invalid_input'],
-    ['x'.repeat(509), '400 invalid_input'],
-    ['["a"', '400 invalid_input'],
-    ['["a", "b"]', '400 invalid_input'],
-  ])('is not erased by the key %j', async (key, expected) => {
-    await open();
-    expect(outcome(await erase(key))).toBe(expected);
-  });
-
   it('is erased only while the server listens on loopback', async () => {
     await open({ settings: { HTTP_HOST: '0.0.0.0' } });
     expect(errorOf(await erase('a'))).toMatchObject({ code: 'invalid_request', details: [{ code: 'not_loopback' }] });
@@ -393,6 +360,9 @@ describe('an entity', () => {
 });
 
 describe('feature views', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('are described with their versions and schemas', async () => {
     await open();
     const { data } = bodyOf(await door.send('/v1/feature-views')) as { data: { name: string; versions: object[] }[] };
@@ -413,6 +383,57 @@ describe('feature views', () => {
       newest_event_ts: null,
     });
   });
+});
+
+describe('refused is', () => {
+  beforeAll(async () => {
+    await create();
+    await open();
+  });
+  afterAll(close);
+
+  it.each([
+    [{ features: ['people@1:age'] }, 'invalid_request', 'rows'],
+    [{ rows: [{}] }, 'invalid_request', 'features'],
+    [{ rows: [{}], features: ['people@1:age'], model: 'echo' }, 'invalid_request', 'features'],
+    [{ rows: [], features: ['people@1:age'] }, 'invalid_request', 'rows'],
+    [{ rows: [{}], features: [] }, 'invalid_request', 'features'],
+    [{ rows: [{}], features: ['people@1:age'], include: ['all'] }, 'invalid_request', 'include[0]'],
+    [{ rows: [{}], features: ['age'] }, 'invalid_input', 'features[0]'],
+    [{ rows: [{}], features: ['people@1:nothing'] }, 'invalid_input', 'features[0]'],
+    [{ rows: [{}], features: ['people@1:toString'] }, 'invalid_input', 'features[0]'],
+    [{ rows: [{}], features: ['people@1:age'] }, 'invalid_input', 'rows[0].person'],
+    [{ rows: [{ person: 'a', shop: 1 }], features: ['people@1:age'] }, 'invalid_input', 'rows[0]'],
+    [{ rows: [{ person: 'a\0' }], features: ['people@1:age'] }, 'invalid_input', 'rows[0].person'],
+    [{ rows: [{ person: 'x'.repeat(509) }], features: ['people@1:age'] }, 'invalid_input', 'rows[0]'],
+    [{ rows: [{ person: null }], features: ['people@1:age'] }, 'invalid_input', 'rows[0].person'],
+    [{ rows: [{}], model: 'echo' }, 'invalid_input', 'model'],
+    [{ rows: [{}], features: ['people:age'] }, 'feature_view_version_not_found', null],
+    [{ rows: [{}], features: ['people@9:age'] }, 'feature_view_version_not_found', null],
+    [{ rows: [{}], features: ['toString@1:age'] }, 'feature_view_not_found', null],
+    [{ rows: [{}], model: 'nobody' }, 'model_not_found', null],
+  ])('a query of %j', async (body, code, param) => {
+    expect(errorOf(await query(body))).toMatchObject({ code, param });
+  });
+
+  it.each([
+    ['{"rows": [{"entities": {"__proto__": 1}, "event_ts": "", "features": {}}]}', '400 forbidden_key'],
+    ['{"rows": []}', '400 invalid_request'],
+    ['{"rows": [{"entities": {}, "features": {}}]}', '400 invalid_request'],
+    ['{"rows": [{"entities": {}, "event_ts": 1, "features": []}]}', '400 invalid_request'],
+    ['{"rows": [{"entities": {}, "event_ts": 1, "features": {}}], "mode": "some"}', '400 invalid_request'],
+  ])('a push of %s', async (body, expected) => {
+    expect(outcome(await door.post('/v1/feature-views/people/rows', body))).toBe(expected);
+  });
+
+  it.each([
+    ['a\0', '400 invalid_input'],
+    ['x'.repeat(509), '400 invalid_input'],
+    ['["a"', '400 invalid_input'],
+    ['["a", "b"]', '400 invalid_input'],
+  ])('erasing the key %j', async (key, expected) => {
+    expect(outcome(await erase(key))).toBe(expected);
+  });
 
   it.each([
     ['/v1/feature-views/nobody', 'feature_view_not_found'],
@@ -422,13 +443,15 @@ describe('feature views', () => {
     ['/v1/feature-views/people/versions/3', 'feature_view_version_not_found'],
     ['/v1/feature-views/people/versions/latest', 'feature_view_version_not_found'],
     ['/v1/feature-views/people/versions/1e0', 'feature_view_version_not_found'],
-  ])('are not found at %s', async (path, code) => {
-    await open();
+  ])('%s, which is not found', async (path, code) => {
     expect(errorOf(await door.send(path)).code).toBe(code);
   });
 });
 
 describe('without a database', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('everything about stored features is refused at once, and nothing else', async () => {
     const folder = await temporaryDirectory();
     writeFileSync(join(folder, 'views.yaml'), VIEWS);

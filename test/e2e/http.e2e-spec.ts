@@ -250,4 +250,6 @@ it('a client that leaves takes its work with it', async () => {
   connection.reset();
   await connection.whenClosed();
   await eventually(() => executor.batches[0]?.signal.aborted === true);
+  // Closing would wait for it.
+  executor.release();
 });

@@ -241,7 +241,7 @@ describe('every route', () => {
         });
         expect(answer.status).toBeLessThan(500);
       }),
-      { numRuns: 300 },
+      { numRuns: 100 },
     );
     expect((await door.post('/predict', { text: 'good', model_id: 'sentiment' })).status).toBe(200);
   });

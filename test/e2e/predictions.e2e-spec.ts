@@ -22,13 +22,14 @@ interface Logged {
 let here: TestDatabase;
 let door: Door;
 
-beforeEach(async () => {
-  here = await testDatabase();
-});
-afterEach(async () => {
-  await door.close();
-  await here.close();
-});
+/** For each test of a `describe`, or once for all of them. */
+const [create, close] = [
+  async () => void (here = await testDatabase()),
+  async () => {
+    await door.close();
+    await here.close();
+  },
+];
 
 async function open(options: DoorOptions = {}): Promise<void> {
   const { settings, ...others } = options;
@@ -57,6 +58,9 @@ const list = async (query: string) =>
 const books = async () => (await door.send('/v1/prediction-log')).body as Record<string, number>;
 
 describe('the predictions of the doors', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('can be read by the id of the answer, with all that belongs to them', async () => {
     await open({ models: DEFAULT_MODELS });
     const answer = await door.post(
@@ -132,21 +136,6 @@ describe('the predictions of the doors', () => {
     expect((await list('to=2999-01-01T00:00:00%2B01:00&model=nobody')).data).toEqual([]);
   });
 
-  it.each([
-    ['limit=0', 'limit'],
-    ['limit=501', 'limit'],
-    ['limit=1&limit=2', 'limit'],
-    ['from=yesterday', 'from'],
-    ['to=2026-11-24T10:00:00', 'to'],
-    ['cursor=x', 'cursor'],
-    ['model=', 'model'],
-    ['modell=echo', 'modell'],
-  ])('are not listed by ?%s', async (query, field) => {
-    await open();
-    const answer = await door.send(`/v1/predictions?${query}`);
-    expect([outcome(answer), errorOf(answer).param]).toEqual(['400 invalid_request', field]);
-  });
-
   it('are gone when they were erased', async () => {
     await open();
     const answer = await door.post(ECHO, rows(1, 2));
@@ -186,7 +175,32 @@ describe('the predictions of the doors', () => {
   });
 });
 
+describe('predictions', () => {
+  beforeAll(async () => {
+    await create();
+    await open();
+  });
+  afterAll(close);
+
+  it.each([
+    ['limit=0', 'limit'],
+    ['limit=501', 'limit'],
+    ['limit=1&limit=2', 'limit'],
+    ['from=yesterday', 'from'],
+    ['to=2026-11-24T10:00:00', 'to'],
+    ['cursor=x', 'cursor'],
+    ['model=', 'model'],
+    ['modell=echo', 'modell'],
+  ])('are not listed by ?%s', async (query, field) => {
+    const answer = await door.send(`/v1/predictions?${query}`);
+    expect([outcome(answer), errorOf(answer).param]).toEqual(['400 invalid_request', field]);
+  });
+});
+
 describe('settings of the prediction log are obeyed:', () => {
+  beforeEach(create);
+  afterEach(close);
+
   it('LOG_PREDICTIONS', async () => {
     await open({ settings: { LOG_PREDICTIONS: 'false' } });
     await door.post(ECHO, rows(1));

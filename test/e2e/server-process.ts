@@ -49,7 +49,7 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH. It
+   * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH and Node's cache. It
    * is one plain process unless `HTTP_PROCESSES` says otherwise, and runs a model for every request, equal ones too, unless
    * `INFERENCE_CACHE_BYTES` does. It has no database; an empty `DATABASE_URL` gives it its own.
    */
@@ -73,7 +73,8 @@ export class ServerProcess implements AsyncDisposable {
   ): Promise<ServerProcess> {
     const folder = await temporaryDirectory();
     const defaults = { HTTP_PORT: '0', MODEL_DIR: folder, DATA_DIR: join(folder, '.data') };
-    const env = { PATH: process.env['PATH'], ...defaults, ...settings };
+    const { PATH, NODE_COMPILE_CACHE } = process.env;
+    const env = { PATH, NODE_COMPILE_CACHE, ...defaults, ...settings };
     const child = spawn(program, args, { cwd: ROOT, env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
     return new ServerProcess(child, env.DATA_DIR);
   }

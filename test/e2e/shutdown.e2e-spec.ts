@@ -57,7 +57,11 @@ async function stuckClient(url: string, start: string): Promise<{ socket: Socket
   return { socket, answer: text(socket).catch(() => '') };
 }
 
-describe.each(['0', '1'])('stop with HTTP_PROCESSES=%s', (processes) => {
+// Each signal meets each number of processes once, sent to the group or through npm.
+describe.each([
+  ['0', 'SIGINT', 'SIGTERM'],
+  ['1', 'SIGTERM', 'SIGINT'],
+] as const)('stop with HTTP_PROCESSES=%s', (processes, toGroup, toNpm) => {
   const start = (settings: Readonly<Record<string, string>>): Promise<ServerProcess> =>
     ServerProcess.start({ HTTP_PROCESSES: processes, ...settings });
 
@@ -69,31 +73,28 @@ describe.each(['0', '1'])('stop with HTTP_PROCESSES=%s', (processes) => {
     await writeModel(models, { name: 'slow', model: tiny.slow() });
   });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)(
-    'loses no request when the whole group gets %s under load',
-    async (signal) => {
-      await using server = await start({ MODEL_DIR: models });
-      const url = await server.ready();
-      let answers = 0;
-      const clients = Array.from({ length: CLIENTS }, () => blindClient(url, () => (answers += 1)));
-      await eventually(() => answers > 20 * CLIENTS);
-      server.signalGroup(signal);
-      const outcomes = await Promise.all(clients);
-      expect(await server.exited).toEqual({ code: 0, signal: null });
-      expect(outcomes.flatMap(({ failures }) => failures)).toEqual([]);
-      const answered = outcomes.reduce((sum, outcome) => sum + outcome.answered, 0);
-      const logged = server.lines.filter((line) => line['event'] === 'request_completed');
-      expect(logged).toHaveLength(answered);
-      expect(new Set(logged.map((line) => line['request_id'])).size).toBe(answered);
-      expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete', aborted: 0 });
-      expect(server.complaint).toBe('');
-    },
-  );
+  it(`loses no request when the whole group gets ${toGroup} under load`, async () => {
+    await using server = await start({ MODEL_DIR: models });
+    const url = await server.ready();
+    let answers = 0;
+    const clients = Array.from({ length: CLIENTS }, () => blindClient(url, () => (answers += 1)));
+    await eventually(() => answers > 20 * CLIENTS);
+    server.signalGroup(toGroup);
+    const outcomes = await Promise.all(clients);
+    expect(await server.exited).toEqual({ code: 0, signal: null });
+    expect(outcomes.flatMap(({ failures }) => failures)).toEqual([]);
+    const answered = outcomes.reduce((sum, outcome) => sum + outcome.answered, 0);
+    const logged = server.lines.filter((line) => line['event'] === 'request_completed');
+    expect(logged).toHaveLength(answered);
+    expect(new Set(logged.map((line) => line['request_id'])).size).toBe(answered);
+    expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete', aborted: 0 });
+    expect(server.complaint).toBe('');
+  });
 
-  it.each(['SIGTERM', 'SIGINT'] as const)('stops in order when npm alone gets %s', async (signal) => {
+  it(`stops in order when npm alone gets ${toNpm}`, async () => {
     await using server = await ServerProcess.npmStart({ HTTP_PROCESSES: processes, MODEL_DIR: models });
     await server.ready();
-    server.signal(signal);
+    server.signal(toNpm);
     expect(await server.exited).toEqual({ code: 0, signal: null });
     expect(server.lines.at(-1)).toMatchObject({ event: 'shutdown_complete' });
   });

@@ -109,7 +109,7 @@ describe(readInput.name, () => {
             expect(parseJsonBody(Buffer.from(one.json))).toBeInstanceOf(Object);
           }
         }),
-        { numRuns: 1000 },
+        { numRuns: 300 },
       );
     },
   );
