@@ -1,5 +1,7 @@
-import { JobQueue } from '@app/batch-jobs';
-import { type TestDatabase, eventually, testDatabase } from '@app/testing';
+import { hostname } from 'node:os';
+import { JobQueue, JobStore, type JobStoreOptions, assertSharedBlobs } from '@app/batch-jobs';
+import { FolderBlobStore } from '@app/blob-store';
+import { type TestDatabase, eventually, temporaryDirectory, testDatabase } from '@app/testing';
 import { RedisServer, hasRedisServer } from '../integration/redis-server';
 import { Door, outcome } from './door';
 
@@ -157,6 +159,21 @@ describe('the page of the queue', () => {
     const page = await fetch(`${door.url}/admin/queues/api/queues`);
     expect([page.status, await page.json()]).toMatchObject([400, { error: { details: [{ code: 'not_loopback' }] } }]);
     expect(outcome(await door.send('/internal/scale'))).toBe('400 invalid_request');
+  });
+});
+
+describe('a process that serves HTTP', () => {
+  it('says as long as it runs that it writes files, for workers to see whether they can read them', async () => {
+    await using here = await testDatabase();
+    const [one, other] = [await temporaryDirectory(), await temporaryDirectory()];
+    const store = new JobStore(here.database.main, {} as JobStoreOptions);
+    const door = await Door.open({ settings: { DATABASE_URL: here.url, BLOB_DIR: one } });
+    await eventually(async () => expect(await store.probes.running()).toMatchObject([{ host: hostname() }]));
+    await assertSharedBlobs(store, new FolderBlobStore(one));
+    await expect(assertSharedBlobs(store, new FolderBlobStore(other))).rejects.toThrow(hostname());
+    await door.close();
+    expect(await store.probes.running()).toEqual([]);
+    await assertSharedBlobs(store, new FolderBlobStore(other));
   });
 });
 

@@ -13,26 +13,25 @@ export interface RoundsParts {
 export class Rounds {
   private timer: Timer | undefined;
   private current: Promise<void> = Promise.resolve();
-  private isGoing = false;
+  private isClosed = false;
 
   constructor(private readonly parts: RoundsParts) {}
 
-  /** Begins with a round at once. */
+  /** Begins with a round at once; not any more once it is closed. */
   start(): void {
-    this.isGoing = true;
-    this.begin();
+    if (!this.isClosed) this.begin();
   }
 
   /** Begins no other round, and resolves when the one that is under way has ended. Safe to call twice. */
   close(): Promise<void> {
-    this.isGoing = false;
+    this.isClosed = true;
     this.timer?.cancel();
     return this.current;
   }
 
   private begin(): void {
     this.current = this.parts.work().then(() => {
-      if (this.isGoing) this.timer = this.parts.clock.setTimer(this.parts.restMs(), () => this.begin());
+      if (!this.isClosed) this.timer = this.parts.clock.setTimer(this.parts.restMs(), () => this.begin());
     });
   }
 }
