@@ -134,7 +134,7 @@ export function errorOf({ body }: Answer): ErrorAnswer {
 
 /** Status and code, which is what most tests compare. */
 export function outcome(answer: Answer): string {
-  return answer.status === 200 ? '200' : `${answer.status} ${errorOf(answer).code}`;
+  return answer.status < 400 ? String(answer.status) : `${answer.status} ${errorOf(answer).code}`;
 }
 
 async function written(directory: string, models: Readonly<Record<string, WrittenModel>>): Promise<string> {

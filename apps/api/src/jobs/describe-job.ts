@@ -13,7 +13,7 @@ export function describeJob(view: JobView): Job {
     version: job.version,
     attempt: job.attempt,
     priority: job.class,
-    model: { name: job.model, version: job.modelVersion, digest: job.digest },
+    model: { name: job.model, version: job.modelVersion, digest: `sha256:${job.digest}` },
     metadata: job.metadata,
     counts: countsOf(job),
     progress: progressOf(view),

@@ -35,6 +35,7 @@ export class ResultLine {
   readonly id!: string;
 
   @JSONSchema({ description: 'What the model gave; as a row of the answer of `POST /v1/models/{model}/predict`.' })
+  @Optional()
   @Allow()
   readonly output?: unknown;
 
