@@ -28,7 +28,7 @@ export class Progress {
   }
 
   show(job) {
-    if (this.stream.isTTY) this.#redraw(barLine(job, this.stream.columns ?? 80));
+    if (this.stream.isTTY) this.#redraw(barLine(job, this.stream.columns || 80));
     else this.#tellNowAndThen(job);
   }
 

@@ -24,11 +24,13 @@ export function progressLine({ status, counts, progress }) {
   return parts.filter(Boolean).join(' · ');
 }
 
-/** The same with a bar in front, cut to the width of the terminal. */
+/** The same with a bar in front where the terminal is wide enough, and never wider than that. */
 export function barLine(job, columns) {
-  const width = Math.max(10, Math.min(30, columns - 60));
+  const text = progressLine(job);
+  const width = Math.min(30, columns - text.length - 4);
+  if (width < 10) return text.slice(0, columns - 1);
   const full = Math.round(((job.progress?.percent ?? 0) / 100) * width);
-  return `[${'#'.repeat(full)}${'-'.repeat(width - full)}] ${progressLine(job)}`.slice(0, columns - 1);
+  return `[${'#'.repeat(full)}${'-'.repeat(width - full)}] ${text}`;
 }
 
 /** What became of a job that has ended, in sentences. */

@@ -287,8 +287,8 @@ describe('on a terminal', () => {
     expect(lines).toEqual([
       '',
       'Sending rows.jsonl: 25 % of 20.0 MB',
-      '[#####-------] running 40.0 % · 4 of 10 rows · 2 rows/s · 3 s left',
-      '[############] succeeded 100.0 % · 10 of 10 rows · 2 failed · 2 rows/s',
+      '[#######----------] running 40.0 % · 4 of 10 rows · 2 rows/s · 3 s left',
+      '[#############] succeeded 100.0 % · 10 of 10 rows · 2 failed · 2 rows/s',
     ]);
   });
 });
