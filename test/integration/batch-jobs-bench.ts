@@ -46,6 +46,7 @@ const LIMITS: BatchJobsOptions['limits'] = {
   ...{ rows: 100_000, bytes: 10_000_000, inflatedBytes: 20_000_000 },
   ...{ activeJobs: 1000, queuedRows: 1e9, uploads: 1000 },
 };
+const SILENT = { log: () => {}, warn: () => {}, error: () => {} };
 const NO_DRAIN_MS = { 'stop-taking': 1000, finish: 0, flush: 0, close: 10_000 };
 
 /** Jobs as a process has them, over a real database and a real queue, with blobs in memory and no model at all. */
@@ -71,7 +72,7 @@ export class BatchJobsBench implements AsyncDisposable {
       webhooks: { secret: undefined, allowedHosts: [], ...webhooks },
     };
     const imports = [this.surroundings(database), BatchJobsModule.forRoot(options)];
-    const module = await Test.createTestingModule({ imports }).setLogger(false).compile();
+    const module = await Test.createTestingModule({ imports }).setLogger(SILENT).compile();
     await module.init();
     return new JobsProcess(module);
   }

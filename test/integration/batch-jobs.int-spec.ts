@@ -37,9 +37,10 @@ describe('a submission', () => {
     ]);
   });
 
-  it('wakes workers up', async () => {
-    await process.queue.whenOpen();
-    const chunk = { jobId: await submitted(), idx: 0, dispatch: 0, class: 'normal' } as const;
+  it('wakes workers up, also as the first of a process', async () => {
+    await using justStarted = await bench.process();
+    const { job } = await justStarted.jobs.submit(aSubmission());
+    const chunk = { jobId: job.id, idx: 0, dispatch: 0, class: 'normal' } as const;
     await eventually(async () => (await process.queue.view([chunk])).held.length === 1);
   });
 
@@ -212,9 +213,9 @@ describe('an upload that does not arrive whole', () => {
     const [silent] = held(manyRows);
     const uploading = jobs.submit(aSubmission({ input: sent(silent) }));
     await eventually(async () => (await bench.files()).length > 0);
-    const [{ job }] = (await jobs.list({ limit: 1 })).jobs as [{ job: { id: string } }];
-    await jobs.cancel(job.id);
-    expect((await uploading).job).toMatchObject({ id: job.id, status: 'cancelled', total: undefined });
+    const id = (await jobs.list({ limit: 1 })).jobs[0]?.job.id ?? '';
+    await jobs.cancel(id);
+    expect((await uploading).job).toMatchObject({ id, status: 'cancelled', total: undefined });
     expect(await bench.files()).toEqual([]);
   });
 

@@ -66,11 +66,12 @@ export class JobQueue {
 
   /**
    * Adds chunks; those that are there already stay as they are. False: nobody knows whether they were added, now or later, and
-   * the reconciler will find out.
+   * the reconciler will find out. Of a process that has just started, the queue is waited for.
    */
   async add(chunks: readonly ChunkDispatch[]): Promise<boolean> {
     if (chunks.length === 0) return true;
     try {
+      await this.firstOpening();
       await this.answered((queue) => queue.addBulk(chunks.map(queueJobOf)));
       return true;
     } catch (fault) {
@@ -135,6 +136,12 @@ export class JobQueue {
     if (state === 'failed' || state === 'completed') return 'spent';
     const activeMs = state === 'active' ? this.parts.clock.epochMs() - (job.processedOn ?? Infinity) : 0;
     return activeMs > ACTIVE_TOO_LONG_MS ? 'spent' : 'held';
+  }
+
+  /** The first job of a server would else wait until the reconciler misses its chunks. */
+  private async firstOpening(): Promise<void> {
+    if (this.open || this.closing.signal.aborted) return;
+    await within(this.firstOpen.promise, ANSWER_WITHIN_MS, this.parts.clock);
   }
 
   private async answered<T>(ask: (queue: ChunkQueue) => Promise<T>): Promise<T> {

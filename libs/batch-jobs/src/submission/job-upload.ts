@@ -71,7 +71,7 @@ export class JobUpload {
     const rows = submission.onInvalid === 'reject' ? allReadable(this.rows()) : this.rows();
     const size = rowsPerChunk(rowsPerSecond, chunkSeconds);
     let total = 0;
-    let group: WrittenChunk[] = [];
+    const group: WrittenChunk[] = [];
     for await (const chunk of writeChunks(rows, { jobId, rowsPerChunk: size, store: blobs })) {
       group.push(chunk);
       total += chunk.rows;
