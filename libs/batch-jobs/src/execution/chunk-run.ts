@@ -1,9 +1,9 @@
 import type { BlobStore } from '@app/blob-store';
-import type { Clock } from '@app/core';
+import type { Clock, JsonRecord } from '@app/core';
 import type { ChunkRecord } from '../records/chunk-record';
 import type { SampleError } from '../records/job-record';
-import { type RowResult, resultLine } from '../results/result-line';
-import { type AskModel, type RowOutcome, type RowToAnswer, answerRows } from './answer-rows';
+import { resultLine } from '../results/result-line';
+import { type AskModel, type RowOutcome, answerRows } from './answer-rows';
 import { type RowToRun, chunkRows } from './chunk-rows';
 import type { WindowSize } from './window-size';
 
@@ -28,12 +28,10 @@ export interface ChunkTotals {
 const MOST_SAMPLES = 20;
 /** Windows in work at once: while the lines of one are written, the executors have the next. */
 const WINDOWS_AHEAD = 2;
-/** A call of more is cut for the executors anyway; one of fewer costs more per row. */
-const CALL_ROWS = 32;
 
 /** A row that is done: what to write, and its error if it has one. */
 interface DoneRow {
-  readonly line: string | Buffer;
+  readonly line: Buffer;
   readonly failed?: SampleError;
 }
 
@@ -92,27 +90,25 @@ export class ChunkRun {
   }
 
   private async run(rows: readonly RowToRun[]): Promise<readonly DoneRow[]> {
-    const outcomes = await this.outcomesOf(rows.filter((row) => 'row' in row));
-    return rows.map((row) => doneRow(row, outcomes));
+    const done = new Map<number, DoneRow>();
+    const finish = (row: RowToRun, outcome?: RowOutcome): void => void done.set(row.index, doneRow(row, outcome));
+    const toAsk = rows.filter((row) => 'row' in row);
+    if (this.parts.probe) await this.runOneByOne(toAsk, finish);
+    // Each call's lines are made when it is answered: those of a whole window would take the process for too long.
+    else await Promise.all(callsOf(toAsk, this.parts.window.callRows).map((call) => this.runCall(call, finish)));
+    return rows.map((row) => done.get(row.index) ?? doneRow(row));
   }
 
-  private async outcomesOf(rows: readonly RowToAnswer[]): Promise<ReadonlyMap<number, RowOutcome>> {
-    if (this.parts.probe) return this.oneByOne(rows);
-    const calls = callsOf(rows);
-    const outcomes = await Promise.all(calls.map((call) => answerRows(call, this.parts.ask)));
-    return new Map(
-      calls.flatMap((call, at) => call.map(({ index }, place) => [index, outcomes[at]![place]!] as const)),
-    );
+  private async runCall(rows: readonly AskedRow[], finish: Finish): Promise<void> {
+    const outcomes = await answerRows(rows, this.parts.ask);
+    rows.forEach((row, at) => finish(row, outcomes[at]));
   }
 
-  private async oneByOne(rows: readonly RowToAnswer[]): Promise<ReadonlyMap<number, RowOutcome>> {
-    const outcomes = new Map<number, RowOutcome>();
+  private async runOneByOne(rows: readonly AskedRow[], finish: Finish): Promise<void> {
     for (const row of rows) {
       await this.parts.probe?.(row.index);
-      const [outcome] = await answerRows([row], this.parts.ask);
-      outcomes.set(row.index, outcome!);
+      await this.runCall([row], finish);
     }
-    return outcomes;
   }
 
   /** Counts a window, and gives its lines. */
@@ -121,7 +117,7 @@ export class ChunkRun {
       if (!failed) this.okRows += 1;
       else if (++this.errRows <= MOST_SAMPLES) this.samples.push(failed);
     }
-    const bytes = Buffer.concat(rows.map(({ line }) => (typeof line === 'string' ? Buffer.from(line) : line)));
+    const bytes = Buffer.concat(rows.map(({ line }) => line));
     const { clock, window } = this.parts;
     const nowMs = clock.monotonicMs();
     window.learn({ rows: rows.length, ms: nowMs - this.takenAtMs, bytes: bytes.length });
@@ -130,16 +126,19 @@ export class ChunkRun {
   }
 }
 
+type AskedRow = Extract<RowToRun, { readonly row: unknown }>;
+type Finish = (row: AskedRow, outcome?: RowOutcome) => void;
+
 /** Rows of like length go together: a short one would be padded to the long one beside it. */
-function callsOf(rows: readonly RowToAnswer[]): readonly (readonly RowToAnswer[])[] {
+function callsOf(rows: readonly AskedRow[], most: number): readonly (readonly AskedRow[])[] {
   const sized = rows.map((row) => ({ row, length: textLength(row.row) }));
   const sorted = sized.sort((one, other) => one.length - other.length).map(({ row }) => row);
-  const calls: RowToAnswer[][] = [];
-  for (let from = 0; from < sorted.length; from += CALL_ROWS) calls.push(sorted.slice(from, from + CALL_ROWS));
+  const calls: AskedRow[][] = [];
+  for (let from = 0; from < sorted.length; from += most) calls.push(sorted.slice(from, from + most));
   return calls;
 }
 
-function textLength(row: RowToAnswer['row']): number {
+function textLength(row: JsonRecord): number {
   let length = 0;
   for (const name in row) {
     const value = row[name];
@@ -148,14 +147,16 @@ function textLength(row: RowToAnswer['row']): number {
   return length;
 }
 
-function doneRow(row: RowToRun, outcomes: ReadonlyMap<number, RowOutcome>): DoneRow {
+/** What to write of a row: what an earlier attempt wrote, what was known before, or what was answered. */
+function doneRow(row: RowToRun, answer?: RowOutcome): DoneRow {
   if ('line' in row) return { line: Buffer.concat([row.line, LINE_FEED]) };
   const { index, id } = row;
-  const outcome = 'error' in row ? row : outcomes.get(index)!;
-  if ('output' in outcome) return { line: resultLine({ index, id, output: outcome.output }) };
+  const outcome = 'error' in row ? row : answer;
+  if (!outcome) throw new Error('A row has no outcome.');
+  if ('output' in outcome) return { line: Buffer.from(resultLine({ index, id, output: outcome.output })) };
   const { error } = outcome;
   const failed = { index, id, error: { code: error.code, message: error.message } };
-  return { line: resultLine({ index, id, error } satisfies RowResult), failed };
+  return { line: Buffer.from(resultLine({ index, id, error })), failed };
 }
 
 const LINE_FEED = Buffer.from('\n');

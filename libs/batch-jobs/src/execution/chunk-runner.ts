@@ -1,9 +1,9 @@
 import type { BlobStore } from '@app/blob-store';
 import { type Clock, QuaysideError, isQuaysideError } from '@app/core';
 import { resultKey } from '../records/chunk-keys';
-import type { ChunkResult, ClaimedChunk, HeldChunk } from '../records/chunk-leases';
+import type { ChunkLeases, ChunkResult, ClaimedChunk, HeldChunk } from '../records/chunk-leases';
 import type { ChunkDispatch, JobRecord } from '../records/job-record';
-import type { JobStore } from '../records/job-store';
+import type { ModelRates } from '../records/model-rates';
 import { ChunkRun } from './chunk-run';
 import { failureKind } from './failure-kind';
 import { throughOutage } from './pause';
@@ -14,7 +14,11 @@ import { WorkerRates } from './worker-rates';
 
 /** What chunks are run with. */
 export interface ChunkRunnerParts {
-  readonly store: Pick<JobStore, 'leases' | 'rates'>;
+  /** `JobStore` is one. */
+  readonly store: {
+    readonly leases: Pick<ChunkLeases, 'claim' | 'heartbeat' | 'commit' | 'release' | 'probe' | 'fail'>;
+    readonly rates: Pick<ModelRates, 'read' | 'record'>;
+  };
   readonly blobs: BlobStore;
   readonly inference: RowInference;
   readonly clock: Clock;

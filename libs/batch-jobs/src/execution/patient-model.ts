@@ -1,4 +1,4 @@
-import { type Clock, type JsonValue, isQuaysideError } from '@app/core';
+import { type Clock, type JsonValue, QuaysideError, isQuaysideError } from '@app/core';
 import type { PredictOptions } from '@app/inference';
 import type { JobRecord } from '../records/job-record';
 import { type RowToAnswer, finalIn } from './answer-rows';
@@ -38,21 +38,26 @@ export class PatientModel {
     this.run = { jobId, model, version, digest, options: job.params as PredictOptions, signal };
   }
 
-  /** One output per row, in order, or one failure for all of them. Throws what `RowInference.infer` throws, and the signal's reason. */
+  /** One output per row, in order, or one failure for all of them. Throws what `RowInference.infer` throws, and shutting_down once the signal is aborted. */
   readonly ask = async (rows: readonly RowToAnswer[]): Promise<readonly JsonValue[]> => {
     const untilMs = this.parts.clock.monotonicMs() + PATIENCE_MS;
     for (;;) {
       try {
         return await this.askOnce(rows);
       } catch (error) {
-        this.parts.signal.throwIfAborted();
+        this.throwIfStopped();
         if (rows.length === 1 && isDefect(error)) this.parts.onDefect(error);
         const waitMs = this.hasAnswered ? retryAfterMs(error) : undefined;
         if (waitMs === undefined || this.parts.clock.monotonicMs() + waitMs > untilMs) throw error;
-        await pause(waitMs, this.parts.clock, this.parts.signal);
+        await pause(waitMs, this.parts.clock, this.parts.signal).catch(() => this.throwIfStopped());
       }
     }
   };
+
+  /** In a code that nobody takes for a row's own fault, whatever the signal's reason is. */
+  private throwIfStopped(): void {
+    if (this.parts.signal.aborted) throw new QuaysideError('shutting_down', 'The chunk is to stop.');
+  }
 
   private async askOnce(rows: readonly RowToAnswer[]): Promise<readonly JsonValue[]> {
     const outputs = await this.parts.inference.infer(
