@@ -1,5 +1,6 @@
-import { WebhookSender, type WebhookSenderParts, parseWebhookSecrets } from '@app/batch-jobs';
+import { Reconciler, WebhookSender, type WebhookSenderParts, parseWebhookSecrets } from '@app/batch-jobs';
 import { SystemClock } from '@app/core';
+import { InMemoryBlobStore, eventually } from '@app/testing';
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, type ServerResponse, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -96,6 +97,49 @@ describe(WebhookSender.name, () => {
     const message = { id: String(headers['webhook-id']), timestamp: Number(headers['webhook-timestamp']), body };
     expect(headers['webhook-signature']).toBe(signWebhook(message, KEYS));
     expect(await row()).toMatchObject({ tries: 1, last_status: 200, is_done: true });
+  });
+
+  it('connects to what was checked, whatever the name leads to a moment later', async () => {
+    await using receiver = await new Receiver().open();
+    await ended(`http://hook.example:${receiver.port}/`);
+    const answers = ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+    const resolve = jest.fn(() => Promise.resolve([{ address: answers.shift() ?? '', family: 4 }]));
+    await sender({ ...local, resolve }).sendDue();
+    expect([receiver.received.length, resolve.mock.calls.length]).toEqual([1, 1]);
+    expect(await row()).toMatchObject({ last_status: 200, is_done: true });
+  });
+
+  it.each(['10.0.0.7', '169.254.169.254', '192.168.1.1', '::1', '::ffff:127.0.0.1', 'fd00:ec2::254'])(
+    'refuses a name that has come to lead to %s, and tries again by the schedule',
+    async (address) => {
+      const reasons: string[] = [];
+      await ended('https://hook.elsewhere.example/');
+      const resolve = () => Promise.resolve([{ address, family: address.includes(':') ? 6 : 4 }]);
+      await sender({ resolve, log: ({ reason }) => reasons.push(reason) }).sendDue();
+      expect(reasons).toEqual([expect.stringMatching(/not public|not a public one/)]);
+      expect(await row()).toMatchObject({ tries: 1, last_status: null, is_done: false });
+    },
+  );
+
+  it('is sent by a reconciler, again with the same id until it is taken', async () => {
+    await using receiver = await new Receiver().open();
+    receiver.answer = (response) => response.writeHead(500).end();
+    await ended(`http://hook.example:${receiver.port}/`);
+    const reconciler = new Reconciler({
+      ...{ store: bench.store, blobs: new InMemoryBlobStore(), clock: new SystemClock(), webhooks: sender(local) },
+      queue: { add: () => Promise.resolve(true), view: () => Promise.resolve({ held: [], missing: [], spent: [] }) },
+      database: bench.here.database,
+      options: { everyMs: 20, leaseMs: 600_000, orphanAgeMs: 600_000 },
+      log: () => {},
+    });
+    reconciler.start();
+    await eventually(async () => expect(await row()).toMatchObject({ tries: 1, last_status: 500 }));
+    receiver.answer = (response) => response.end();
+    await makeDue();
+    await eventually(async () => expect(await row()).toMatchObject({ tries: 2, last_status: 200, is_done: true }));
+    await reconciler.close();
+    expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
+    expect(receiver.received).toHaveLength(2);
   });
 
   it('sends the same again after a failure, until it is taken', async () => {

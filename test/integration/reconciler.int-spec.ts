@@ -1,5 +1,6 @@
+import { Readable } from 'node:stream';
 import { BlobProbe, BlobsNotShared, Reconciler, assertSharedBlobs, inputKey, resultKey } from '@app/batch-jobs';
-import { QuaysideError } from '@app/core';
+import { QuaysideError, SystemClock } from '@app/core';
 import { InMemoryBlobStore, eventually } from '@app/testing';
 import { chunksOf } from './jobs-bench';
 import { LEASE_MS, ORPHAN_AGE_MS, ReconcilerBench } from './reconciler-bench';
@@ -294,6 +295,33 @@ describe(`${Reconciler.name}: on its own`, () => {
     const closed = reconciler.close();
     await bench.clock.advance(2000);
     await closed;
+  });
+
+  it('acts on what falls due while it runs: a deadline, an upload, results, a file', async () => {
+    const [{ id: late }, { id: read }] = [await bench.jobs.queued([1]), await bench.jobs.queued([1])];
+    await bench.jobs.ran(read, 0);
+    const clock = new SystemClock();
+    const blobs = new InMemoryBlobStore(clock);
+    const reconciler = bench.reconciler({
+      ...{ clock, blobs, records: { uploadSilenceMs: 300 } },
+      options: { everyMs: 20, orphanAgeMs: 300 },
+    });
+    reconciler.start();
+    const { id: silent } = await bench.jobs.begun();
+    const orphan = `jobs/job_${'0'.repeat(32)}/in/0.jsonl`;
+    await blobs.put(orphan, Readable.from([Buffer.from('x')]));
+    await bench.jobs.db.query(
+      `update job set deadline_at = case when id = $1 then now() + interval '300 ms' end,
+         results_expire_at = case when id = $2 then now() + interval '300 ms' end where id in ($1, $2)`,
+      [late, read],
+    );
+    await eventually(async () => {
+      const jobs = await Promise.all([late, silent, read].map((id) => bench.jobs.job(id)));
+      expect(jobs.map(({ status }) => status)).toEqual(['expired', 'failed', 'succeeded']);
+      expect(bench.events).toContain('job_results_removed');
+      expect(await blobs.get(orphan)).toBeUndefined();
+    });
+    await reconciler.close();
   });
 
   it('sends webhooks until none is due', async () => {
