@@ -253,6 +253,24 @@ describe('results', () => {
     expect(indexes(Buffer.concat(pieces).toString())).toEqual(upTo(128));
   });
 
+  it('break off for a reader whose job is deleted', async () => {
+    const id = await queued(128);
+    await process.run(id, 0, 1);
+    const reader = (await process.jobs.results(id)).lines[Symbol.asyncIterator]();
+    await reader.next();
+    await process.jobs.remove(id);
+    await expect(reader.next()).rejects.toMatchObject({ code: 'job_results_gone' });
+  });
+
+  it('are errors of rows whose file is lost', async () => {
+    const id = await queued(128);
+    await process.run(id, 0, 1);
+    await bench.blobs.delete([resultKey({ jobId: id, idx: 1, epoch: 1 })]);
+    const lines = await process.read(id, { onlyErrors: true });
+    expect(indexes(lines)).toEqual(upTo(128, 64));
+    expect(lines).toContain('chunk_failed');
+  });
+
   it('are gone after their time, and a cursor that nobody gave is refused', async () => {
     const id = await queued(64);
     await expect(process.jobs.results(id, { after: 'x' })).rejects.toMatchObject({ code: 'invalid_request' });

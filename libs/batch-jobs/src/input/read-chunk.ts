@@ -18,7 +18,7 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
  * the client's own digits, as at the doors of online predictions. Throws storage_unavailable.
  */
 export async function readChunk(
-  store: BlobStore,
+  store: Pick<BlobStore, 'get'>,
   key: string,
 ): Promise<AsyncGenerator<readonly ChunkRow[]> | undefined> {
   const content = await store.get(key);

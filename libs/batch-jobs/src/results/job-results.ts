@@ -20,7 +20,10 @@ export interface ResultsQuery {
 export interface ResultsReading {
   readonly job: JobRecord;
   readonly page: ResultPage;
-  /** JSONL, one line per row in the order of the input, read as it is asked for. Throws storage_unavailable, database_unavailable. */
+  /**
+   * JSONL, one line per row in the order of the input, read as it is asked for. Throws storage_unavailable, database_unavailable,
+   * and job_results_gone when they are deleted meanwhile.
+   */
   readonly lines: AsyncIterable<Buffer>;
 }
 
@@ -41,7 +44,20 @@ export function resultsOf(plan: ResultsPlan, query: ResultsQuery, source: Result
     ...(limit !== undefined && { limit }),
   });
   const range = { from: page.from, to: page.to, onlyErrors };
-  return { job, page, lines: readResults(chunksOf(plan, page, source.store), range, source.blobs) };
+  return { job, page, lines: readResults(chunksOf(plan, page, source.store), range, filesOf(job, source)) };
+}
+
+/** A file that is lost while its job has results leaves rows without an answer; of a job that was deleted there is nothing to tell. */
+function filesOf({ tenant, id }: JobRecord, { store, blobs }: ResultsSource): Pick<BlobStore, 'get'> {
+  return {
+    get: async (key) => {
+      const content = await blobs.get(key);
+      if (content) return content;
+      const job = await store.find(tenant, id);
+      if (!job || job.resultsAreGone) throw resultsGone(id);
+      return undefined;
+    },
+  };
 }
 
 /** The chunks with rows of a page, some at a time: a job may have more of them than should be held. */

@@ -34,7 +34,7 @@ const LINE_FEED = Buffer.from('\n');
 export async function* readResults(
   chunks: AsyncIterable<EndedChunk>,
   range: ResultRange,
-  store: BlobStore,
+  store: Pick<BlobStore, 'get'>,
 ): AsyncGenerator<Buffer> {
   for await (const chunk of chunks) {
     const end = chunk.firstRow + chunk.rows;
@@ -62,7 +62,7 @@ async function* linesOf(
   }
 }
 
-async function* madeLines(chunk: EndedChunk, store: BlobStore): AsyncGenerator<Buffer> {
+async function* madeLines(chunk: EndedChunk, store: Pick<BlobStore, 'get'>): AsyncGenerator<Buffer> {
   for await (const rows of (await readChunk(store, chunk.inputKey)) ?? unnamedRows(chunk)) {
     const lines = rows.map(({ index, id }) => resultLine({ index, id, error: CHUNK_FAILED }));
     yield Buffer.from(lines.join(''));
