@@ -354,6 +354,25 @@ describe(BlobProbe.name, () => {
     expect([await noted(), await bench.files()]).toEqual([0, []]);
   });
 
+  it('of a process that came later is told of by a worker that runs', async () => {
+    const elsewhere = probe(new InMemoryBlobStore(), 'another');
+    elsewhere.start();
+    await eventually(async () => (await noted()) === 1);
+    const reconciler = bench.reconciler();
+    await reconciler.tick();
+    await reconciler.tick();
+    expect(bench.lines).toEqual([
+      expect.objectContaining({
+        event: 'job_upkeep_failing',
+        step: 'shared files',
+        reason: expect.stringMatching(/another/),
+      }),
+    ]);
+    await elsewhere.close();
+    await reconciler.tick();
+    expect(bench.events).toEqual(['job_upkeep_failing', 'job_upkeep_works']);
+  });
+
   it('refuses a worker whose store does not answer', async () => {
     const here = probe();
     here.start();

@@ -5,6 +5,7 @@ import type { JobQueue } from '../queue/job-queue';
 import type { SharedWork } from '../records/job-upkeep';
 import type { JobStore } from '../records/job-store';
 import type { WebhookSender } from '../webhooks/webhook-sender';
+import { assertSharedBlobs } from './blob-probe';
 import { FileUpkeep } from './file-upkeep';
 import { RecordUpkeep, type Repair } from './record-upkeep';
 import { Rounds } from './rounds';
@@ -95,12 +96,18 @@ export class Reconciler {
     this.lookedAtMs = this.parts.clock.epochMs();
   }
 
-  private mendFiles(): Promise<void> {
-    return this.shared('files', async () => {
+  private async mendFiles(): Promise<void> {
+    await this.checkSharedFiles();
+    await this.shared('files', async () => {
       await this.step('files of jobs', () => this.files.deleteForgotten());
       await this.step('orphan files', () => this.files.sweepOn());
       await this.step('probes', () => this.files.deleteGoneProbes());
     });
+  }
+
+  /** At its start a worker refuses to run without; of an API process that came later it can only tell. */
+  private checkSharedFiles(): Promise<void> {
+    return this.step('shared files', () => assertSharedBlobs(this.parts.store, this.parts.blobs));
   }
 
   private sendWebhooks(): Promise<void> {
