@@ -72,3 +72,8 @@ function readProc(pid: number, file: string): string {
     return '';
   }
 }
+
+/** How far a process gives way to others: the nice value, field 19 of proc(5). */
+export function niceOf(pid: number): number {
+  return Number(statOf(pid)[16]);
+}

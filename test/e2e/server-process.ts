@@ -5,8 +5,9 @@ import { opened, temporaryDirectory } from '@app/testing';
 import { childrenOf, killPostmaster, postmasterOf } from './processes';
 
 const ROOT = join(__dirname, '../..');
-/** The compiled entry, as `npm start` runs it. `npm test` builds it first. */
+/** The compiled entries, as `npm start` and `npm run worker` run them. `npm test` builds them first. */
 const ENTRY = join(ROOT, 'dist/apps/api/src/main.js');
+const WORKER_ENTRY = join(ROOT, 'dist/apps/worker/src/main.js');
 
 /** Not an expectation: where so many tests run at once, everything takes longer. */
 const DEADLINE_MS = 45_000;
@@ -51,15 +52,22 @@ export class ServerProcess implements AsyncDisposable {
   /**
    * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH and Node's cache. It
    * is one plain process unless `HTTP_PROCESSES` says otherwise, and runs a model for every request, equal ones too, unless
-   * `INFERENCE_CACHE_BYTES` does. It has no database; an empty `DATABASE_URL` gives it its own.
+   * `INFERENCE_CACHE_BYTES` does. It has no database; an empty `DATABASE_URL` gives it its own. It has no workers unless
+   * `JOB_WORKERS` says so.
    */
   static start(settings: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
     return ServerProcess.run([process.execPath, ENTRY], {
       HTTP_PROCESSES: '0',
       INFERENCE_CACHE_BYTES: '0',
       DATABASE_URL: 'none',
+      JOB_WORKERS: '0',
       ...settings,
     });
+  }
+
+  /** Starts a worker alone; `MODEL_DIR`, `DATA_DIR` and the like are to be those of a server. */
+  static worker(settings: Readonly<Record<string, string>>): Promise<ServerProcess> {
+    return ServerProcess.run([process.execPath, WORKER_ENTRY], settings);
   }
 
   /** Starts one as a user does: through npm, which builds first if a source is newer than the last build. */
@@ -107,6 +115,11 @@ export class ServerProcess implements AsyncDisposable {
   /** The process ids of the HTTP processes under a supervisor, from /proc. */
   get httpProcesses(): readonly number[] {
     return childrenOf(this.pid, 'http-process');
+  }
+
+  /** The process ids of the workers under a supervisor, from /proc. */
+  get workers(): readonly number[] {
+    return childrenOf(this.pid, 'worker-process');
   }
 
   get pid(): number {

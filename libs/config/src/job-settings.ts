@@ -76,7 +76,7 @@ export const JOB_SETTINGS = {
     min: 1,
     default: 10_000_000,
     unit: 'rows',
-    says: 'How many rows of jobs that have not ended there may be; a job that would add more is refused with too_many_jobs.',
+    says: 'From so many rows on that wait in jobs which have not ended, further jobs are refused with too_many_jobs.',
   }),
   JOB_UPLOADS: int({
     min: 1,

@@ -79,7 +79,7 @@ export const SETTINGS = {
     max: 3_600_000,
     default: 20_000,
     unit: 'ms',
-    says: 'An HTTP process that was not heard of for this long is killed and replaced.',
+    says: 'An HTTP process or worker that was not heard of for this long is killed and replaced.',
   }),
   HTTP_REPLACE_TIMEOUT_MS: int({
     min: 1000,
@@ -119,13 +119,13 @@ export const SETTINGS = {
     max: 1_000_000,
     default: 10_000,
     unit: 'rows',
-    says: 'How many rows may wait in each HTTP process until PostgreSQL takes them; more are dropped and counted. The last tenth is kept for failed predictions.',
+    says: 'How many rows may wait in each process until PostgreSQL takes them; more are dropped and counted. The last tenth is kept for failed predictions.',
   }),
   LOG_PREDICTION_QUEUE_BYTES: int({
     min: 64 * 1024,
     default: 32 * MIB,
     unit: 'bytes',
-    says: 'How much memory those rows may take, divided among the HTTP processes.',
+    says: 'How much memory those rows may take, divided among the HTTP processes and the workers.',
   }),
   LOG_PREDICTION_HASH_KEY: optionalSecret({
     rule: 'at least 16 characters',
@@ -150,7 +150,7 @@ export const SETTINGS = {
   MODEL_CACHE_BYTES: optionalInt({
     min: MIB,
     unit: 'bytes',
-    says: 'How much memory loaded versions may take, divided among the HTTP processes. Unset: 60 % of what the server may use.',
+    says: 'How much memory loaded versions may take, divided among the HTTP processes and the workers. Unset: 60 % of what the server may use.',
   }),
   MODEL_ALLOW_EMPTY: flag({ default: false, says: 'Whether a server without any model is ready.' }),
   DATA_DIR: directory({
@@ -181,7 +181,7 @@ export const SETTINGS = {
   EXECUTOR_COUNT: optionalInt({
     min: 1,
     max: 256,
-    says: 'How many batches may run at once in each HTTP process, each on a process of its own. Unset: one per CPU of the quota, divided among the HTTP processes.',
+    says: 'How many batches may run at once in each HTTP process and each worker, each on a process of its own. Unset: one per CPU of the quota; it is divided among the HTTP processes, to which workers give way.',
   }),
   INFERENCE_DEADLINE_MS: int({
     min: 1,
@@ -207,17 +207,17 @@ export const SETTINGS = {
     min: MIB,
     default: 256 * MIB,
     unit: 'bytes',
-    says: 'How much memory all waiting requests may take together, divided among the HTTP processes; more are refused with overloaded.',
+    says: 'How much memory all waiting requests may take together, divided among the HTTP processes and the workers; more are refused with overloaded.',
   }),
   INFERENCE_CACHE_BYTES: int({
     min: 0,
     default: 64 * MIB,
     unit: 'bytes',
-    says: 'How much memory results may take that are kept for equal requests, divided among the HTTP processes. 0: none are kept, not in Redis either.',
+    says: 'How much memory results may take that are kept for equal requests, divided among the HTTP processes and the workers. 0: none are kept, not in Redis either.',
   }),
   REDIS_URL: optionalSecretUrl({
     schemes: ['redis', 'rediss'],
-    says: 'Your Redis. Processes then share the results that they keep. Unset, or while Redis is down: each process has its own.',
+    says: 'Your Redis. Processes then share the results that they keep, and the queue of jobs is there. Unset: each process keeps its own, and the queue is in PostgreSQL. While Redis is down no job begins.',
   }),
   ...JOB_SETTINGS,
   SHUTDOWN_GRACE_MS: int({
@@ -256,11 +256,6 @@ export const CROSS_RULES: readonly {
     variable: 'JOB_LEASE_MS',
     rule: 'at least twice JOB_HEARTBEAT_MS',
     broken: (values) => values.JOB_LEASE_MS < 2 * values.JOB_HEARTBEAT_MS,
-  },
-  {
-    variable: 'JOB_MAX_INFLATED_BYTES',
-    rule: 'at least JOB_MAX_BYTES',
-    broken: (values) => values.JOB_MAX_INFLATED_BYTES < values.JOB_MAX_BYTES,
   },
   {
     variable: 'JOB_RETENTION_MS',
