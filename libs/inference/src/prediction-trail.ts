@@ -61,7 +61,7 @@ export class PredictionTrail {
     const failed = { ...this.soFar(this.version), status: 'error', errorCode, ...NOTHING_RAN } as const;
     const { logAs } = this.call;
     if (!logAs) return failed;
-    const jobIndexes = logAs.finalIn(error).map((place) => logAs.indexes[place]!);
+    const jobIndexes = logAs.finalIn(error).map((place) => logAs.indexes[place]);
     return jobIndexes.length === 0 ? undefined : { ...failed, rows: jobIndexes.length, jobIndexes };
   }
 

@@ -49,7 +49,7 @@ interface Blame {
 async function apart(rows: readonly RowToAnswer[], ask: AskModel, { isCrash, blamed }: Blame): Promise<RowOutcome[]> {
   if (blamed !== undefined) {
     const others = await answerRows(rows.toSpliced(blamed, 1), ask);
-    const guilty = isCrash ? [{ error: WORKER_CRASH }] : await answerRows([rows[blamed]!], ask);
+    const guilty = isCrash ? [{ error: WORKER_CRASH }] : await answerRows([rows[blamed]], ask);
     return [...others.slice(0, blamed), ...guilty, ...others.slice(blamed)];
   }
   const size = isCrash ? 1 : Math.ceil(rows.length / 2);

@@ -121,7 +121,7 @@ class FatedRows extends RowInference {
       await new Promise(() => {});
     }
     const crash = fates.findIndex((fate) => fate.startsWith('kills'));
-    if (crash >= 0) throw crashOf(fates[crash]!, crash, rows.length);
+    if (crash >= 0) throw crashOf(fates[crash], crash, rows.length);
     if (fates.includes('hangs')) throw new QuaysideError('deadline_exceeded', 'Hung.', { stage: 'executing' });
     const refused = fates.indexOf('refused');
     if (refused >= 0) throw refusal(refused);

@@ -1,5 +1,4 @@
 import { type Clock, type JsonValue, QuaysideError, isQuaysideError } from '@app/core';
-import type { PredictOptions } from '@app/inference';
 import type { JobRecord } from '../records/job-record';
 import { type RowToAnswer, finalIn } from './answer-rows';
 import { failureKind } from './failure-kind';
@@ -35,7 +34,7 @@ export class PatientModel {
   constructor(private readonly parts: PatientModelParts) {
     const { job, signal } = parts;
     const { id: jobId, model, modelVersion: version, digest } = job;
-    this.run = { jobId, model, version, digest, options: job.params as PredictOptions, signal };
+    this.run = { jobId, model, version, digest, options: job.params, signal };
   }
 
   /** One output per row, in order, or one failure for all of them. Throws what `RowInference.infer` throws, and shutting_down once the signal is aborted. */
