@@ -14,15 +14,13 @@ let here: TestDatabase;
 let door: Door;
 let worker: HandWorker;
 
-beforeEach(async () => {
-  here = await testDatabase();
-});
-afterEach(async () => {
+async function close(): Promise<void> {
   await door.close();
   await here.close();
-});
+}
 
 async function open({ settings, ...options }: DoorOptions = {}): Promise<void> {
+  here = await testDatabase();
   door = await Door.open({
     models: { echo: { ...tiny.identity('FP32'), manifest: 'task: tensors' } },
     settings: { DATABASE_URL: here.url, ...settings },
@@ -57,6 +55,7 @@ const cursor = ({ headers }: Answer) => headers.get('X-Next-Cursor') ?? '';
 
 describe('a job', () => {
   beforeEach(() => open());
+  afterEach(close);
 
   it('is taken with 202, and ends with the same answers as /predict gives', async () => {
     const answer = await submit({ rows: rows(3), metadata: { team: 'a' }, options: { nonfinite: 'null' } });
@@ -264,5 +263,114 @@ describe('a job', () => {
     const rest = await list(`limit=2&after=${page.next_cursor}`);
     expect([...ids(page), ...ids(rest)]).toEqual(newestFirst);
     expect(rest.next_cursor).toBeNull();
+  });
+});
+
+describe('the doors to jobs', () => {
+  beforeAll(() => open());
+  afterAll(close);
+
+  it.each([
+    [{ rows: [] }, 'model'],
+    [{ model: 'echo' }, 'rows'],
+    [{ model: 'echo', rows: {} }, 'rows'],
+    [{ model: 'echo', rows: [], priority: 'highest' }, 'priority'],
+    [{ model: 'echo', rows: [], metadata: 'a' }, 'metadata'],
+    [{ model: 'echo', rows: [], metadata: { a: 'x'.repeat(20_000) } }, 'metadata'],
+    [{ model: 'echo', rows: [], metadata: { a: '\u0000' } }, 'metadata'],
+    [{ model: 'echo', rows: [], deadline: 'tomorrow' }, 'deadline'],
+    [{ model: 'echo', rows: [], deadline: '2001-01-01T00:00:00Z' }, 'deadline'],
+    [{ model: 'echo', rows: [], webhook_url: 'http://127.0.0.1/' }, 'webhook_url'],
+    [{ model: 'echo', rows: [], on_invalid: 'ignore' }, 'on_invalid'],
+    [{ model: 'echo', rows: [], max_error_rate: 1.5 }, 'max_error_rate'],
+    [{ model: 'echo', rows: [], options: { cache: false } }, 'options.cache'],
+    [{ model: 'echo', rows: [], nobody: 1 }, 'nobody'],
+  ])('refuse %j, and say what is wrong with it', async (body, field) => {
+    const answer = await door.post('/v1/jobs', body);
+    expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', param: field });
+  });
+
+  it('refuse settings in the query beside a body that has them', async () => {
+    const answer = await door.post('/v1/jobs?priority=low', { model: 'echo', rows: [] });
+    expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', param: 'priority' });
+  });
+
+  it.each([
+    '/v1/jobs?limit=0',
+    '/v1/jobs?limit=ten',
+    '/v1/jobs?status=lost',
+    '/v1/jobs?after=mine',
+    '/v1/jobs?nobody=1',
+  ])('refuse GET %s', async (path) => {
+    expect(outcome(await door.send(path))).toBe('400 invalid_request');
+  });
+
+  it.each([
+    '/v1/jobs/unknown',
+    `/v1/jobs/job_${'0'.repeat(32)}`,
+    '/v1/jobs/a%00b',
+    '/v1/jobs/..%2f',
+    `/v1/jobs/${'x'.repeat(3000)}`,
+  ])('know no job at %s', async (path) => {
+    for (const [method, below] of [
+      ['GET', ''],
+      ['GET', '/results'],
+      ['POST', '/cancel'],
+      ['POST', '/retry'],
+      ['DELETE', ''],
+    ])
+      expect(outcome(await door.send(`${path}${below}`, { method: method ?? '' }))).toBe('404 job_not_found');
+  });
+
+  it('answer HEAD and OPTIONS like all others', async () => {
+    const { links } = await submitted({ rows: [] });
+    const head = await door.send(links.self, { method: 'HEAD' });
+    expect([head.status, head.text, head.headers.get('ETag')]).toEqual([200, '', expect.any(String)]);
+    const options = await door.send(links.self, { method: 'OPTIONS' });
+    expect([options.status, options.headers.get('Allow')]).toEqual([204, 'DELETE, GET, HEAD, OPTIONS']);
+    const patch = await door.send(links.self, { method: 'PATCH' });
+    expect([outcome(patch), patch.headers.get('Allow')]).toEqual([
+      '405 method_not_allowed',
+      'DELETE, GET, HEAD, OPTIONS',
+    ]);
+  });
+
+  it('take high before all others, here', async () => {
+    expect(await submitted({ rows: [], priority: 'high' })).toMatchObject({ priority: 'high' });
+  });
+});
+
+describe('the doors to jobs, beyond loopback', () => {
+  it('take no job that goes before all others, and do not tell what was given up', async () => {
+    await open({ settings: { HTTP_HOST: '0.0.0.0' } });
+    const high = await submit({ rows: [], priority: 'high' });
+    expect(errorOf(high)).toMatchObject({
+      code: 'invalid_request',
+      details: [{ field: 'priority', code: 'not_loopback' }],
+    });
+    expect(errorOf(await door.send('/v1/admin/dead-chunks'))).toMatchObject({ details: [{ code: 'not_loopback' }] });
+    await close();
+  });
+});
+
+describe('the doors to jobs, without a database', () => {
+  it('say so, and when to come again', async () => {
+    await using lonely = await Door.open({
+      models: { echo: { ...tiny.identity('FP32'), manifest: 'task: tensors' } },
+    });
+    const answers = [
+      await lonely.post('/v1/jobs', { model: 'echo', rows: rows(1) }),
+      await lonely.post('/v1/jobs?model=echo', '[]'),
+      await lonely.send('/v1/jobs'),
+      await lonely.send('/v1/jobs/unknown'),
+      await lonely.send('/v1/jobs/unknown?wait=60'),
+      await lonely.send('/v1/jobs/unknown/results'),
+      await lonely.send('/v1/jobs/unknown/cancel', { method: 'POST' }),
+      await lonely.send('/v1/jobs/unknown/retry', { method: 'POST' }),
+      await lonely.send('/v1/jobs/unknown', { method: 'DELETE' }),
+      await lonely.send('/v1/admin/dead-chunks'),
+    ];
+    expect(new Set(answers.map(outcome))).toEqual(new Set(['503 database_unavailable']));
+    expect(answers.every(({ headers }) => headers.has('Retry-After'))).toBe(true);
   });
 });

@@ -36,7 +36,7 @@ export class ErrorFilter implements ExceptionFilter {
     const log = requestContext(request);
     log.errorCode = error.code;
     this.report(error, log.requestId);
-    if (error.code === 'unsupported_encoding') response.setHeader('Accept-Encoding', 'gzip, deflate');
+    if (error.code === 'unsupported_encoding') sayEncodings(response);
     this.send(request, response, error);
   }
 
@@ -81,6 +81,11 @@ export class ErrorFilter implements ExceptionFilter {
     response.setHeader('Allow', methods.join(', '));
     return new QuaysideError('method_not_allowed', `This path does not take ${method}, but ${methods.join(', ')}.`);
   }
+}
+
+/** Unless the route takes others, and has said so. */
+function sayEncodings(response: Response): void {
+  if (!response.hasHeader('Accept-Encoding')) response.setHeader('Accept-Encoding', 'gzip, deflate');
 }
 
 function sentence(thrown: HttpException): string {
