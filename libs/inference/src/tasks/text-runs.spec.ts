@@ -31,20 +31,17 @@ describe(planRuns.name, () => {
     );
   });
 
-  it('pads to a multiple of 8, at most to the maximum, and keeps runs small and alike', () => {
+  it('pads to the longest row, at most to the maximum, and keeps runs small and alike', () => {
     fc.assert(
       fc.property(lengths, fc.integer({ min: 250, max: 300 }), (all, maxTokens) => {
         for (const { rows, length } of planRuns(
           all.map((size) => encodingOf(size)),
           { ...LIMITS, maxTokens },
         )) {
-          expect(length % 8 === 0 || length === maxTokens).toBe(true);
+          expect(length).toBe(Math.min(maxTokens, Math.max(1, ...rows.map((row) => all[row]))));
           expect(length).toBeLessThanOrEqual(maxTokens);
           expect(rows.length === 1 || rows.length * length <= 4096).toBe(true);
-          const alone = rows.reduce(
-            (sum, row) => sum + Math.min(maxTokens, Math.max(8, Math.ceil(all[row] / 8) * 8)),
-            0,
-          );
+          const alone = rows.reduce((sum, row) => sum + Math.min(maxTokens, Math.max(1, all[row])), 0);
           expect(rows.length * length).toBeLessThanOrEqual(1.25 * alone);
         }
       }),
@@ -59,8 +56,8 @@ describe(planRuns.name, () => {
 
   it('runs equal lengths together', () => {
     expect(planRuns([encodingOf(5), encodingOf(200), encodingOf(7), encodingOf(199)], LIMITS)).toMatchObject([
-      { rows: [0, 2], length: 8 },
-      { rows: [1, 3], length: 200 },
+      { rows: [0, 2], length: 7 },
+      { rows: [3, 1], length: 200 },
     ]);
   });
 
