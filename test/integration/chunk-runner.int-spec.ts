@@ -147,7 +147,7 @@ describe('a chunk that runs twice', () => {
     const keys: string[] = [];
     for await (const { key } of workers.blobs.list(`jobs/${id}/out/`)) keys.push(key);
     expect(keys).toEqual([`jobs/${id}/out/0.2.jsonl`]);
-    const lines = await workers.lines(keys[0]!);
+    const lines = await workers.lines(keys[0]);
     expect(lines.map(({ index }) => index)).toEqual(Array.from({ length: ROWS }, (_, index) => index));
     expect(lines[12]).toEqual({ index: 12, id: 'r12', output: { y: [24] } });
     expect(lines[GUILTY]).toMatchObject({ id: 'r13', error: { code: 'inference_failed' } });

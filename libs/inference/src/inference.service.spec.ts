@@ -227,6 +227,34 @@ describe(InferenceService.name, () => {
     executor.release();
   });
 
+  it('gives bulk work the time that it was given, whatever the model says of online calls', async () => {
+    const { registry, service, executor, clock } = buildService();
+    registry.add({ model: 'iris', manifest: { ...DEFAULT_MANIFEST, deadlineMs: 50 } });
+    executor.hang();
+    const answer = service.predict(aCall({ priority: 'bulk' }));
+    await executor.hasStarted(1);
+    await clock.advance(100);
+    executor.release();
+    await expect(answer).resolves.toMatchObject({ rows: [{ y: [1, 2] }] });
+  });
+
+  it('records rows of a job under its id and their places, and failures only where they are final', async () => {
+    const { registry, service, executor, sink } = buildService();
+    registry.add({ model: 'iris' });
+    const rows = [{ x: [1, 2] }, { x: [3, 4] }];
+    let final: readonly number[] = [];
+    const logAs = { id: '0198c0de-0000-7000-8000-000000000001', indexes: [70, 77], finalIn: () => final };
+    const call = aCall({ input: { form: 'rows', rows }, priority: 'bulk', logAs });
+    await service.predict(call);
+    expect(sink.records).toMatchObject([{ predictionId: logAs.id, rows: 2, jobIndexes: [70, 77], status: 'ok' }]);
+    executor.fail('inference_failed');
+    await expect(service.predict(call)).rejects.toMatchObject({ code: 'inference_failed' });
+    expect(sink.records).toHaveLength(1);
+    final = [1];
+    await expect(service.predict(call)).rejects.toMatchObject({ code: 'inference_failed' });
+    expect(sink.records[1]).toMatchObject({ predictionId: logAs.id, rows: 1, jobIndexes: [77], status: 'error' });
+  });
+
   it('says why a version cannot serve, and serves an older one that the policy allows', async () => {
     const { registry, service } = buildService();
     const broken = registry.add({ model: 'iris', version: '2' });

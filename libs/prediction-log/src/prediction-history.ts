@@ -73,10 +73,13 @@ const SUMMARY = `
   queue_ms, enrich_ms, infer_ms, total_ms, batch_size, cache, degraded, to_json(entity_keys) as entity_keys,
   prediction_num, prediction_label, score, sampling_rate, to_json(flags) as flags`;
 
+/** No call has more; a job, whose rows share its id, may have millions. */
+const INSTANCES = 2048;
+
 /** By its id, whose time names the one partition that is read. */
 export const FIND = `
   select ${SUMMARY}, inputs, outputs, features from prediction_log
-  where created_at = $1 and id = $2 order by row_index`;
+  where created_at = $1 and id = $2 order by row_index limit ${INSTANCES}`;
 
 const LIST = `
   select ${SUMMARY} from prediction_log
