@@ -1,16 +1,21 @@
+import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { ChunkRunner, type ChunkRunnerParts, InferenceRows, JobStore, inputKey } from '@app/batch-jobs';
 import { QuaysideError, SystemClock, tensorOf, viewOf } from '@app/core';
-import { InferenceService, ModelScheduler, type ResultCache, type ScheduledCall } from '@app/inference';
+import { type Executor, InferenceService, ModelScheduler, type ResultCache, type ScheduledCall } from '@app/inference';
+import type { ModelVersion } from '@app/model-registry';
 import type { LoggingPredictionSink } from '@app/prediction-log';
 import {
   FakeExecutor,
   FakeFeatureStore,
   FakeModelRegistry,
   InMemoryBlobStore,
+  type VersionToMake,
   eventually,
   inPieces,
+  tiny,
 } from '@app/testing';
+import { PoolHarness } from './execution-harness';
 import { LogBench } from './prediction-log-bench';
 
 const ROWS = 60;
@@ -20,36 +25,44 @@ const GUILTY = 13;
 const noSignal = (): AbortSignal => new AbortController().signal;
 
 /** Doubles `x`, and fails on the guilty. */
+function doubling(): FakeExecutor {
+  return new FakeExecutor(2).answer(({ tensors: { x }, rows }) => {
+    const values = [...viewOf(x, 'FP32')];
+    if (values.includes(GUILTY)) throw new QuaysideError('inference_failed', 'It failed.');
+    return {
+      y: tensorOf(
+        'FP32',
+        [rows, 1],
+        values.map((value) => value * 2),
+      ),
+    };
+  });
+}
+
+/** Worker processes over a database of their own, and one version of a model. */
 class Workers implements AsyncDisposable {
   readonly clock = new SystemClock();
   readonly blobs = new InMemoryBlobStore();
   readonly registry = new FakeModelRegistry(this.clock);
-  readonly executor = new FakeExecutor(2);
-  readonly version = this.registry.add({ model: 'fraud', version: '7' });
+  readonly version: ModelVersion;
   readonly store: JobStore;
   private readonly sink: LoggingPredictionSink;
 
-  private constructor(private readonly log: LogBench) {
+  private constructor(
+    private readonly log: LogBench,
+    private readonly executor: Executor,
+    version: VersionToMake,
+  ) {
+    this.version = this.registry.add(version);
     this.sink = log.sink();
     this.store = new JobStore(log.here.database.main, {
       ...{ windowChunks: 4, leaseMs: 600_000, lookAgainMs: 600_000, uploadSilenceMs: 600_000 },
       ...{ resultsKeptMs: 600_000, jobsKeptMs: 1_200_000 },
     });
-    this.executor.answer(({ tensors: { x }, rows }) => {
-      const values = [...viewOf(x, 'FP32')];
-      if (values.includes(GUILTY)) throw new QuaysideError('inference_failed', 'It failed.');
-      return {
-        y: tensorOf(
-          'FP32',
-          [rows, 1],
-          values.map((value) => value * 2),
-        ),
-      };
-    });
   }
 
-  static async open(): Promise<Workers> {
-    return new Workers(await LogBench.open());
+  static async over(executor: Executor, version: VersionToMake = { model: 'fraud', version: '7' }): Promise<Workers> {
+    return new Workers(await LogBench.open(), executor, version);
   }
 
   /** A worker process of its own; `beforeCommit` is done once its file is stored. */
@@ -82,7 +95,7 @@ class Workers implements AsyncDisposable {
   async job(digest = this.version.digest): Promise<string> {
     const beginning = await this.store.uploads.begin(
       {
-        ...{ tenant: '', class: 'normal', model: 'fraud', modelVersion: '7', digest },
+        ...{ tenant: '', class: 'normal', model: this.version.model, modelVersion: this.version.version, digest },
         ...{ params: {}, metadata: {} },
       },
       { activeJobs: 10, queuedRows: 1e6 },
@@ -123,8 +136,10 @@ class Workers implements AsyncDisposable {
 }
 
 let workers: Workers;
+let executor: FakeExecutor;
 beforeEach(async () => {
-  workers = await Workers.open();
+  executor = doubling();
+  workers = await Workers.over(executor);
 });
 afterEach(() => workers[Symbol.asyncDispose]());
 
@@ -159,12 +174,11 @@ describe('a job', () => {
     const id = await workers.job('another digest');
     await workers.runner().run(id, 0, noSignal());
     expect(await workers.store.find('', id)).toMatchObject({ status: 'failed', error: { code: 'model_gone' } });
-    expect(workers.executor.batches).toEqual([]);
+    expect(executor.batches).toEqual([]);
   });
 
   it('leaves how fast the worker was behind', async () => {
-    const { clock, executor } = workers;
-    executor.lasts(clock, () => 30);
+    executor.lasts(workers.clock, () => 30);
     await workers.runner().run(await workers.job(), 0, noSignal());
     const rate = await workers.store.rates.read(workers.version.digest);
     expect(rate).toBeGreaterThan(1);
@@ -172,14 +186,36 @@ describe('a job', () => {
 
   it('that is cancelled stops at the next heartbeat, and is cancelled', async () => {
     const id = await workers.job();
-    workers.executor.hang();
+    executor.hang();
     const runner = workers.runner();
     const run = runner.run(id, 0, noSignal());
-    await workers.executor.hasStarted(1);
+    await executor.hasStarted(1);
     await workers.store.cancel('', id);
     await runner.heartbeat();
     await run;
     expect(await workers.store.find('', id)).toMatchObject({ status: 'cancelled' });
-    workers.executor.release();
+    executor.release();
+  });
+});
+
+describe('a row that kills its executor', () => {
+  it('costs two processes and gets worker_crash, while every other row is answered', async () => {
+    const entryPath = join(__dirname, 'execution-poison-entry.cjs');
+    let deaths = 0;
+    const onCrash = (): void => void (deaths += 1);
+    await using pool = await PoolHarness.start({ entryPath, concurrency: 2, timings: { respawnMs: [0] }, onCrash });
+    const columns = [{ name: 'x', dtype: 'FP32', shape: ['rows', 'columns'] }] as const;
+    const signature = { inputs: columns, outputs: columns.map((column) => ({ ...column, name: 'y' })) };
+    const version = await pool.write('echo', tiny.identity('FP32'), { signature });
+    await using real = await Workers.over(pool.executor, version);
+    const id = await real.job();
+    await real.runner().run(id, 0, noSignal());
+    expect(await real.store.find('', id)).toMatchObject({
+      ...{ status: 'succeeded', succeeded: ROWS - 1, failed: 1 },
+      sampleErrors: [{ index: GUILTY, id: 'r13', error: { code: 'worker_crash' } }],
+    });
+    expect(deaths).toBe(2);
+    const lines = await real.lines(`jobs/${id}/out/0.1.jsonl`);
+    expect(lines.map(({ index }) => index)).toEqual(Array.from({ length: ROWS }, (_, index) => index));
   });
 });
