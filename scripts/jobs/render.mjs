@@ -38,7 +38,7 @@ export function outcomeLines(job) {
   const { id, status, counts, error } = job;
   const seconds = (Date.parse(job.finished_at) - Date.parse(job.started_at ?? job.created_at)) / 1000;
   const took = Number.isFinite(seconds) ? ` after ${duration(seconds)}` : '';
-  const rows = counts.total === null ? '' : `: ${rowsSentence(counts)}`;
+  const rows = counts.total === null ? '' : `: ${rowsSentence(job)}`;
   return [
     `${id} ${status}${took}${rows}.`,
     ...(error ? [`  ${error.message} (${error.code})`] : []),
@@ -46,8 +46,9 @@ export function outcomeLines(job) {
   ];
 }
 
-function rowsSentence({ total, succeeded, failed, remaining }) {
-  const notRun = remaining > 0 ? `, ${count(remaining)} not run` : '';
+function rowsSentence(job) {
+  const { total, succeeded, failed, remaining } = job.counts;
+  const notRun = remaining > 0 ? `, ${count(remaining)} ${hasEnded(job) ? 'not run' : 'to go'}` : '';
   return `${count(succeeded)} of ${count(total)} rows succeeded, ${count(failed)} failed${notRun}`;
 }
 
@@ -65,7 +66,7 @@ export function jobLines(job) {
   const facts = {
     state: `${progressLine(job)}${job.attempt > 1 ? ` · attempt ${job.attempt}` : ''}`,
     model: `${model.name} version ${model.version}`,
-    rows: job.counts.total === null ? undefined : rowsSentence(job.counts),
+    rows: job.counts.total === null ? undefined : rowsSentence(job),
     priority: job.priority,
     metadata: Object.entries(metadata)
       .map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)

@@ -44,6 +44,13 @@ describe('Dockerfile and docker-compose.yml', () => {
     expect([...inImage, ...inCompose].filter((name) => !SETTINGS.has(name) && !foreign.includes(name))).toEqual([]);
   });
 
+  it.each(['deployment', 'jobs', 'jobs-operations', 'job-sizing'])('and docs/%s.md name no other setting', (page) => {
+    const named = read(`docs/${page}.md`).match(
+      /\b(?:BLOB|DATABASE|EXECUTOR|HTTP|JOB|LOG|MODEL|REDIS|SHUTDOWN)_[A-Z_]+\b/g,
+    );
+    expect((named ?? []).filter((name) => !SETTINGS.has(name))).toEqual([]);
+  });
+
   it('publish ports on loopback only, and run no worker in the API beside the one that has a container', () => {
     const { api, worker, ...stores } = COMPOSE.services;
     expect(api?.ports).toEqual(['127.0.0.1:8080:8080']);
