@@ -83,9 +83,12 @@ describe.each(BACKENDS)('the page of the queue on %s', (_, open) => {
   });
 
   it('tells nothing of what it is made of', async () => {
-    const { headers } = await read('/api/queues');
-    expect([headers.get('x-powered-by'), headers.get('etag')]).toEqual([null, null]);
-    expect(headers.get('x-request-id')).not.toBeNull();
+    for (const path of ['/', '/api/queues', '/nothing', '/static/favicon.ico']) {
+      const { headers } = await read(path);
+      expect(headers.has('x-powered-by')).toBe(false);
+      expect([headers.has('x-request-id'), headers.get('x-content-type-options')]).toEqual([true, 'nosniff']);
+    }
+    expect((await read('/api/queues')).headers.has('etag')).toBe(false);
   });
 
   it('shows what waits: the ids, and nothing else of a job', async () => {
