@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { BlobStore } from '@app/blob-store';
 import { type Clock, QuaysideError } from '@app/core';
 import type { JobLimits } from '../batch-jobs-options';
@@ -110,8 +111,12 @@ export class JobUpload {
   }
 }
 
-async function* given<T>(values: Iterable<T>): AsyncGenerator<T> {
-  yield* values;
+/** Batches that are there already; between two of them this process does what else it has to. */
+async function* given<T>(batches: Iterable<T>): AsyncGenerator<T> {
+  for (const batch of batches) {
+    yield batch;
+    await nextTurn();
+  }
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
