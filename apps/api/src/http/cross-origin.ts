@@ -13,8 +13,23 @@ const READABLE_HEADERS = [
   'Retry-After',
   'retry-after-ms',
   'x-should-retry',
+  'Location',
+  'ETag',
+  'Preference-Applied',
+  'X-Job-Status',
+  'X-Next-Cursor',
+  'X-Results-Complete',
 ].join(', ');
-const SENDABLE_HEADERS = 'Content-Type, Content-Encoding, X-Request-ID, X-Request-Timeout-Ms, traceparent';
+const SENDABLE_HEADERS = [
+  'Content-Type',
+  'Content-Encoding',
+  'X-Request-ID',
+  'X-Request-Timeout-Ms',
+  'traceparent',
+  'Idempotency-Key',
+  'If-None-Match',
+  'Prefer',
+].join(', ');
 const PREFLIGHT_SECONDS = 600;
 
 /**
