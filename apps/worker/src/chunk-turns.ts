@@ -27,7 +27,7 @@ export class ChunkTurns {
     try {
       const next = await runner.run(jobId, idx, signal);
       this.counts[signal.aborted ? 'released' : 'ended'] += 1;
-      log.debug(line(signal.aborted ? 'stopped' : 'done'));
+      log.debug(line(signal.aborted ? 'released' : 'ended'));
       if (next) await queue.add([next]);
     } catch (err) {
       log.warn({ ...line('failed'), err });
