@@ -24,6 +24,7 @@ const RUNNING: JobRecord = {
   bodyHash: undefined,
   maxErrorRate: undefined,
   webhookUrl: undefined,
+  readAtMs: Date.UTC(2026, 0, 2),
   createdAtMs: Date.UTC(2026, 0, 1),
   startedAtMs: undefined,
   finishedAtMs: undefined,
