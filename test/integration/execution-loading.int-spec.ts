@@ -43,6 +43,19 @@ describe('loading models into executors', () => {
     ]);
   });
 
+  it('keeps no process before one is needed nor when none is, where it is told how long it may be idle', async () => {
+    await using pool = await PoolHarness.start({ idleMs: 300 });
+    const version = await write(pool, 'm');
+    const processes = (): number => pool.executor.status().slots.length;
+    expect(processes()).toBe(0);
+    for (let time = 1; time <= 2; time += 1) {
+      await use(pool, version);
+      expect(processes()).toBe(2);
+      await eventually(() => expect([processes(), resident(pool)]).toEqual([0, []]));
+      expect(pool.countOf('m', 'known')).toBe(time);
+    }
+  });
+
   it('lets the least recently used of ten go when an eleventh comes, and says so', async () => {
     await using pool = await PoolHarness.start();
     const versions: ModelVersion[] = [];

@@ -20,8 +20,11 @@ describe(FolderModelRegistry.name, () => {
   });
   afterEach(() => registry.close());
 
-  const open = (pollIntervalMs: number) =>
-    new FolderModelRegistry({ directory, pollIntervalMs, clock, onProblem: (message) => problems.push(message) });
+  const open = (pollIntervalMs: number, loadsPinned = true) =>
+    new FolderModelRegistry({
+      ...{ directory, pollIntervalMs, loadsPinned, clock },
+      onProblem: (message) => problems.push(message),
+    });
   const put = (name: string, version = '1', amount = 1) =>
     writeModel(directory, { name, version, model: tiny.adds(amount) });
   const names = () => registry.list().map(({ model }) => model);
@@ -192,6 +195,18 @@ describe(FolderModelRegistry.name, () => {
     expect(version('a', '2')).toMatchObject({ state: 'failed', reason: expect.stringContaining('symbolic link') });
     expect(version('a', '3')).toMatchObject({ state: 'failed', reason: 'there is no model.onnx in its folder' });
     expect(registry.resolve({ model: 'a', version: undefined }).version).toBe('1');
+  });
+
+  it('starts none that is pinned where it is told so, and gives it the same digest', async () => {
+    await writeModel(directory, { name: 'a', model: tiny.adds(1), manifest: 'pinned: true' });
+    await writeFile(join(directory, 'a', 'model.yaml'), 'pinned: true');
+    const lazy = open(POLL_MS, false);
+    await Promise.all([registry.start(), lazy.start()]);
+    const [found, other] = [registry, lazy].map((each) => each.resolve({ model: 'a', version: '1' }));
+    expect(other?.digest).toBe(found?.digest);
+    expect(lazy.status('a')).toMatchObject({ pinned: false, versions: [{ state: 'known' }] });
+    expect(await lazy.serve({ model: 'a', version: '1' })).toMatchObject({ manifest: { pinned: false } });
+    await lazy.close();
   });
 
   it('starts all versions that are pinned by their own manifest', async () => {
