@@ -91,6 +91,9 @@ export class JobsApi {
       throw new Refusal(response.statusCode, (await json(response).catch(() => ({}))).error);
     } catch (fault) {
       throw this.#told(fault, signal);
+    } finally {
+      // What is left of an input that was refused is not sent.
+      request.destroy();
     }
   }
 
