@@ -136,7 +136,10 @@ describe('the default install', () => {
       view: 'applicant_profile@1',
       feature: 'savings',
     });
-    expect(logged.instances[0]?.entity_keys).toEqual(['["a-1001"]']);
+    expect(logged.instances[0]?.entity_keys).toEqual(['applicant_profile:["a-1001"]']);
+    const ofOther = await door.send('/v1/predictions?view=applicant_profile&key=a-1002', { method: 'DELETE' });
+    const erased = await door.send('/v1/predictions?view=applicant_profile&key=a-1001', { method: 'DELETE' });
+    expect([ofOther.body, erased.body]).toEqual([{ erased: 0 }, { erased: 1 }]);
   });
 
   it('answers queries as the document shows', async () => {

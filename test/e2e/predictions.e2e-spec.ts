@@ -150,8 +150,10 @@ describe('the predictions of the doors', () => {
 
   it('are erased only while the server listens on loopback', async () => {
     await open({ settings: { HTTP_HOST: '0.0.0.0' } });
-    const answer = await door.send(`/v1/predictions/${newId()}`, { method: 'DELETE' });
-    expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', details: [{ code: 'not_loopback' }] });
+    for (const path of [`/v1/predictions/${newId()}`, '/v1/predictions?view=a&key=b']) {
+      const answer = await door.send(path, { method: 'DELETE' });
+      expect(errorOf(answer)).toMatchObject({ code: 'invalid_request', details: [{ code: 'not_loopback' }] });
+    }
   });
 
   it('keep nothing plain of a hidden field, and nothing at all of a model that says so', async () => {

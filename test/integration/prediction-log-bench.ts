@@ -22,7 +22,7 @@ export class LogBench implements AsyncDisposable {
     const { log, main } = here.database;
     this.partitions = new LogPartitions(main);
     this.store = new PostgresLogStore(log, this.partitions);
-    this.history = new PredictionHistory(main);
+    this.history = new PredictionHistory(main, new Redactor('a key'));
   }
 
   static async open(): Promise<LogBench> {

@@ -1,5 +1,5 @@
 import { newId, tensorOf } from '@app/core';
-import { LogPartitions, type LogRow, type LogStore } from '@app/prediction-log';
+import { LOG_COLUMNS, LogPartitions, type LogRow, type LogStore, valuesOf } from '@app/prediction-log';
 import { aPredictionRecord, eventually } from '@app/testing';
 import { LogBench } from './prediction-log-bench';
 
@@ -26,6 +26,13 @@ async function encoded(count: number): Promise<LogRow[]> {
   for (let each = 0; each < count; each += 1) sink.record(aPredictionRecord());
   await eventually(() => store.rows.length === count);
   return store.rows;
+}
+
+/** The row with another field in its line. */
+function withField(row: LogRow, column: string, field: string): LogRow {
+  const fields = String(row.line).slice(0, -1).split('\t');
+  fields[LOG_COLUMNS.findIndex(([name]) => name === column)] = field;
+  return { ...row, line: Buffer.from(`${fields.join('\t')}\n`) };
 }
 
 /** With all that an array of PostgreSQL has to quote. */
@@ -134,17 +141,14 @@ describe('the prediction log', () => {
   it('sets one bad row of 500 aside, and writes the other 499 once', async () => {
     const rows = await encoded(500);
     const bad = rows[123];
-    rows[123] = {
-      ...bad,
-      values: bad.values.map((value) => (value === '{"text":"hello"}' ? '{"text":"\\u0000"}' : value)),
-    };
+    rows[123] = withField(bad, 'inputs', '{"text":');
     expect(await bench.store.insert(rows)).toEqual({ written: 499, rejected: 1 });
     expect(await bench.store.insert(rows)).toEqual({ written: 499, rejected: 1 });
     expect(await bench.countRows()).toBe(499);
     const reject = await bench.value<string>(
       `select json_build_array(reason, id, convert_from(content, 'UTF8')::json->>'model') from prediction_log_reject`,
     );
-    expect(JSON.parse(reject)).toEqual(['22P05', bad.values[0], 'iris']);
+    expect(JSON.parse(reject)).toEqual(['22P02', valuesOf(bad)[0], 'iris']);
   });
 
   it('writes what is new of a batch of which rows are there already', async () => {
@@ -247,6 +251,25 @@ describe('the prediction log', () => {
     expect(await bench.history.find(records[1].predictionId)).toHaveLength(1);
   });
 
+  it('erases what was predicted for an entity, hashed or set aside too, and nothing of one with the same key elsewhere', async () => {
+    const sink = bench.sink();
+    const of = (entity: string, more: Partial<Parameters<typeof aPredictionRecord>[0]> = {}) =>
+      aPredictionRecord({ provenance: [{ entityKeys: [entity], features: [] }], ...more });
+    const hashed = { log: { fields: { ssn: 'hash' } }, manifest: { entities: { person: 'ssn' } } } as const;
+    const [mine, others] = [`people:${ODD_KEY}`, `products:${ODD_KEY}`];
+    const kept = [of(others), of('people:["8"]')];
+    for (const record of [of(mine), of(mine, hashed), ...kept]) sink.record(record);
+    await eventually(async () => (await bench.countRows()) === 4);
+    const store = new HoldingStore();
+    bench.sink({ store }).record(of(mine));
+    await eventually(() => store.rows.length === 1);
+    await bench.store.insert([withField(store.rows[0], 'door', '\\N')]);
+    expect(await bench.history.eraseEntity({ view: 'people', key: ODD_KEY })).toBe(3);
+    expect(await bench.history.eraseEntity({ view: 'people', key: ODD_KEY })).toBe(0);
+    expect(await bench.countRows()).toBe(2);
+    for (const { predictionId } of kept) expect(await bench.history.find(predictionId)).toHaveLength(1);
+  });
+
   it('keeps nothing plain of a hidden field: in no queue, table or table of rejects', async () => {
     const canary = 'canary-4711';
     const fields = { ssn: 'hash', pin: 'mask', note: 'drop', name: { truncate: 6 }, label: 'mask' } as const;
@@ -266,10 +289,8 @@ describe('the prediction log', () => {
     bench.sink({ store }).record(record);
     bench.sink().record(record);
     await eventually(async () => (await bench.countRows()) === 1 && store.rows.length === 1);
-    expect(JSON.stringify(store.rows)).not.toMatch(/canary-|4711(?!-)/);
-    await bench.store.insert([
-      { ...store.rows[0], values: store.rows[0].values.map((each, at) => (at === 5 ? null : each)) },
-    ]);
+    expect(String(store.rows[0].line)).not.toMatch(/canary-|4711(?!-)/);
+    expect(await bench.store.insert([withField(store.rows[0], 'door', '\\N')])).toEqual({ written: 0, rejected: 1 });
     const everything = await bench.value<string>(`select json_build_object(
       'log', (select json_agg(l) from prediction_log l),
       'rejects', (select json_agg(convert_from(content, 'UTF8')) from prediction_log_reject))`);

@@ -143,7 +143,7 @@ describe(BoundFeatureStore.name, () => {
     const stored = { status: 'PRESENT', view: 'people@1', eventTsUs };
     expect(provenance).toEqual([
       {
-        entityKeys: ['["42"]'],
+        entityKeys: ['people:["42"]'],
         features: [
           { name: 'amount', source: 'request', status: null, value: Math.fround(0.1) },
           { name: 'plain', source: 'request', status: null, value: Math.fround(0.1) },
@@ -345,7 +345,7 @@ describe(BoundFeatureStore.name, () => {
     expect(store.statistics(version)).toMatchObject({ timeouts: 1, degradedCalls: 1, sources: { default: 1 } });
     expect(provenance).toEqual([
       {
-        entityKeys: ['["1"]'],
+        entityKeys: ['people:["1"]'],
         features: [
           {
             name: 'x',

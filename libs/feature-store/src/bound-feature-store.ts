@@ -129,8 +129,8 @@ export class BoundFeatureStore extends FeatureStore {
       const stored = new Map(
         own.map(([view, key]) => [view, read.kind === 'timeout' ? read.kind : read.rows(view.name, key)]),
       );
-      const entityKeys = [...new Set(own.map(([, key]) => key))];
-      return new RowFilling({ row, path: pathOf(index), stored, entityKeys, nowUs, counters }, faults);
+      const wanted = own.map(([{ name }, key]) => ({ view: name, key }));
+      return new RowFilling({ row, path: pathOf(index), stored, wanted, nowUs, counters }, faults);
     });
   }
 }

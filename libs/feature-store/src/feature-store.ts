@@ -26,7 +26,7 @@ export interface FeatureRecord {
 
 /** Where the values of one row came from. */
 export interface RowProvenance {
-  /** Keys that were wanted of the store, in the order of their views; empty where none was. */
+  /** What was wanted of the store, as `view:key`, in the order of the views; empty where nothing was. */
   readonly entityKeys: readonly string[];
   /** One per column, in the model's order. */
   readonly features: readonly FeatureRecord[];

@@ -31,7 +31,7 @@ export type {
   OnStale,
   OnTimeout,
 } from './views/feature-view';
-export { FeatureReader } from './rows/feature-reader';
+export { FeatureReader, loggedEntity } from './rows/feature-reader';
 export type { FeatureRead, ReadOptions, RowReference, StoredRow } from './rows/feature-reader';
 export { FeatureViews, readFeatureViews } from './views/feature-views';
 export type { ViewFault } from './views/feature-views';

@@ -5,6 +5,7 @@ export type { LoggingPredictionSinkParts, LogStatistics } from './logging-predic
 export type { DropReason, LogCounts } from './log-counters';
 export type { LogQueueLimits } from './log-queue';
 export type { LogStore, StoreOutcome } from './log-store';
+export { LOG_COLUMNS, valuesOf } from './log-row';
 export type { LogRow } from './log-row';
 export { PredictionHistory, isPredictionId } from './prediction-history';
 export type {

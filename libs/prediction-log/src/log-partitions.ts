@@ -69,7 +69,8 @@ export class LogPartitions {
   }
 }
 
-async function partitionsOf(db: Queryable): Promise<readonly Partition[]> {
+/** The days that the log has, in order. */
+export async function partitionsOf(db: Queryable): Promise<readonly Partition[]> {
   const { rows } = await db.query<Partition>(
     `select relname as name, inhdetachpending as is_half_detached
      from pg_inherits join pg_class on pg_class.oid = inhrelid

@@ -1,7 +1,7 @@
 import { LogQueue } from './log-queue';
 import { type LogRow } from './log-row';
 
-const row = (bytes: number, failed = false): LogRow => ({ values: [bytes], createdAtMs: 0, bytes, failed });
+const row = (bytes: number, failed = false): LogRow => ({ line: Buffer.from('\n'), createdAtMs: 0, bytes, failed });
 
 describe(LogQueue.name, () => {
   it('refuses the newest beyond its rows, of which the last tenth is for failed calls', () => {

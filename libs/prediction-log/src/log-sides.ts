@@ -1,16 +1,8 @@
 import { hash } from 'node:crypto';
-import {
-  type JsonValue,
-  type NamedTensors,
-  type Tensor,
-  encodeStoredTensor,
-  encodeTimestamp,
-  splitRows,
-} from '@app/core';
-import type { FeatureRecord } from '@app/feature-store';
+import { type JsonValue, type NamedTensors, type Tensor, encodeStoredTensor, splitRows } from '@app/core';
 import type { PredictionRecord, RecordedInput } from '@app/inference';
 import { type FieldRules, hidesAny } from './field-rules';
-import { toLogJson } from './log-json';
+import { sanitized, toLogJson, writeJson } from './log-json';
 import type { Redactor } from './redaction';
 
 /** The most that one side of a row may take; a larger one is told by its size and its hash. */
@@ -24,6 +16,8 @@ export interface LogSide {
   readonly text: string;
   readonly flags: readonly LogFlag[];
 }
+
+const NO_FLAGS: readonly LogFlag[] = [];
 
 /** The answer of each instance, in order; nothing of a failed call. A call in the tensors form gives each its own part. */
 export function outputsOf({ answer, rows }: PredictionRecord): readonly unknown[] {
@@ -51,11 +45,18 @@ export function inputsOf(input: RecordedInput, rows: number): readonly unknown[]
 /** JSON values: what the client gave or got. */
 export function jsonSide(value: unknown, rules: FieldRules, redactor: Redactor): LogSide {
   const shown = redactor.redact(value, rules);
-  const { text, sanitized } = toLogJson(shown);
+  return finishedSide(writeJson(shown), shown !== value);
+}
+
+/** What `writeJson` wrote, as it may be kept. */
+export function finishedSide(written: string, redacted: boolean): LogSide {
+  const { text, sanitized: isSanitized } = sanitized(written);
+  const isTruncated = isTooLong(text);
+  if (!redacted && !isSanitized && !isTruncated) return { text, flags: NO_FLAGS };
   const flags: LogFlag[] = [];
-  if (shown !== value) flags.push('redacted');
-  if (sanitized) flags.push('sanitized');
-  if (!isTooLong(text)) return { text, flags };
+  if (redacted) flags.push('redacted');
+  if (isSanitized) flags.push('sanitized');
+  if (!isTruncated) return { text, flags };
   const summary = { dtype: 'JSON', shape: [Buffer.byteLength(text)], sha256: hash('sha256', text, 'hex') };
   return { text: JSON.stringify(summary), flags: [...flags, 'truncated'] };
 }
@@ -77,20 +78,6 @@ export function tensorsSide(tensors: NamedTensors, rules: FieldRules, redactor: 
   if (redacted) flags.push('redacted');
   if (truncated) flags.push('truncated');
   return { text: toLogJson(shown).text, flags };
-}
-
-/** `{column: {v, st, src, ts, view, f, why}}`: what the model was given of each column, and where that came from. */
-export function featuresSide(features: readonly FeatureRecord[], rules: FieldRules, redactor: Redactor): LogSide {
-  const shown: Record<string, unknown> = Object.create(null);
-  let redacted = false;
-  for (const { name, source, status, reason, view, feature, eventTsUs, value } of features) {
-    const rule = rules.get(name) ?? 'keep';
-    redacted ||= rule !== 'keep';
-    const ts = eventTsUs === undefined ? undefined : encodeTimestamp(eventTsUs);
-    shown[name] = { v: redactor.apply(value, rule), st: status, src: source, ts, view, f: feature, why: reason };
-  }
-  const { text, flags } = jsonSide(shown, new Map(), redactor);
-  return { text, flags: redacted ? ['redacted', ...flags] : flags };
 }
 
 /**

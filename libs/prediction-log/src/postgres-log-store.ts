@@ -1,7 +1,7 @@
 import { isQuaysideError } from '@app/core';
 import type { DatabasePool } from '@app/database';
 import type { LogPartitions } from './log-partitions';
-import { LOG_COLUMNS, type LogRow, copyLine } from './log-row';
+import { LOG_COLUMNS, type LogRow, valuesOf } from './log-row';
 import type { LogStore, StoreOutcome } from './log-store';
 
 const COPY = `copy prediction_log (${LOG_COLUMNS.map(([name]) => name).join(', ')}) from stdin`;
@@ -37,7 +37,7 @@ export class PostgresLogStore implements LogStore {
 
   /** Throws what PostgreSQL says where it is no row's fault, database_unavailable among it. */
   async insert(rows: readonly LogRow[]): Promise<StoreOutcome> {
-    const lines = Buffer.from(rows.map(copyLine).join(''));
+    const lines = Buffer.concat(rows.map(({ line }) => line));
     try {
       await this.write(rows, () => this.pool.copyIn(COPY, lines));
       return { written: rows.length, rejected: 0 };
@@ -49,7 +49,8 @@ export class PostgresLogStore implements LogStore {
 
   /** All rows that are not there yet, but those that do not fit. */
   private async insertEach(rows: readonly LogRow[]): Promise<StoreOutcome> {
-    const columns = LOG_COLUMNS.map((_, at) => rows.map(({ values }) => values[at]));
+    const values = rows.map(valuesOf);
+    const columns = LOG_COLUMNS.map((_, at) => values.map((row) => row[at]));
     try {
       await this.write(rows, () => this.pool.query(INSERT, columns));
       return { written: rows.length, rejected: 0 };
@@ -77,12 +78,16 @@ export class PostgresLogStore implements LogStore {
   }
 
   /** The message of PostgreSQL may quote values; its code does not. */
-  private async reject({ values, createdAtMs }: LogRow, state: string): Promise<StoreOutcome> {
-    const [id, index] = values;
-    const content = Buffer.from(
-      JSON.stringify(Object.fromEntries(LOG_COLUMNS.map(([name], at) => [name, values[at]]))),
-    );
-    await this.pool.query(REJECT, [id, index, new Date(createdAtMs).toISOString(), state, content]);
+  private async reject(row: LogRow, state: string): Promise<StoreOutcome> {
+    const values = valuesOf(row);
+    const named = Object.fromEntries(LOG_COLUMNS.map(([name], at) => [name, values[at]]));
+    await this.pool.query(REJECT, [
+      named['id'],
+      named['row_index'],
+      named['created_at'],
+      state,
+      Buffer.from(JSON.stringify(named)),
+    ]);
     return { written: 0, rejected: 1 };
   }
 }

@@ -1,5 +1,9 @@
 import { decodeStoredTensor, encodeNested, encodeTimestamp } from '@app/core';
 import type { DatabasePool } from '@app/database';
+import { type RowReference, loggedEntity } from '@app/feature-store';
+import { partitionsOf } from './log-partitions';
+import { arrayLiteral } from './log-row';
+import type { Redactor } from './redaction';
 import { millisecondsOf } from './row-encoder';
 
 /** Which predictions are wanted, newest first. */
@@ -90,6 +94,10 @@ const LIST = `
 
 const ERASE = 'delete from prediction_log where created_at = $1 and id = $2';
 const ERASE_REJECTS = 'delete from prediction_log_reject where id = $1';
+const ERASE_ENTITY = 'where entity_keys && array[$1, $2]';
+/** In what was set aside, which is JSON as bytes. */
+const ERASE_REJECTS_OF_ENTITY = `
+  delete from prediction_log_reject where position($1::bytea in content) > 0 or position($2::bytea in content) > 0`;
 
 const FIRST = '0001-01-01T00:00:00Z';
 const LAST = '9999-12-31T23:59:59.999Z';
@@ -131,7 +139,10 @@ interface FullRow extends SummaryRow {
 
 /** Predictions that were logged. Everything throws database_unavailable while PostgreSQL cannot be reached. */
 export class PredictionHistory {
-  constructor(private readonly pool: DatabasePool) {}
+  constructor(
+    private readonly pool: DatabasePool,
+    private readonly redactor: Redactor,
+  ) {}
 
   /** Every instance of a prediction, in order; none where there is no such prediction. One partition is read. */
   async find(id: string): Promise<readonly LoggedInstanceInFull[]> {
@@ -162,11 +173,32 @@ export class PredictionHistory {
     const { rowCount: rejects } = await this.pool.query(ERASE_REJECTS, [id]);
     return rowCount + rejects;
   }
+
+  /**
+   * Removes every instance that stored features of this entity were wanted for, where its key was kept, plain or hashed. Every
+   * row of the log is looked at, a day at a time. Gives how many there were.
+   */
+  async eraseEntity(entity: RowReference): Promise<number> {
+    const plain = loggedEntity(entity);
+    const names = [plain, this.redactor.hash(plain)];
+    let erased = 0;
+    for (const { name } of await partitionsOf(this.pool)) {
+      const { rowCount } = await this.pool.query(`delete from ${name} ${ERASE_ENTITY}`, names);
+      erased += rowCount;
+    }
+    const { rowCount: rejects } = await this.pool.query(ERASE_REJECTS_OF_ENTITY, names.map(asSetAside));
+    return erased + rejects;
+  }
 }
 
 /** Whether a text can be the id of a prediction: a UUIDv7 in lower case, of a moment that PostgreSQL can be asked for. */
 export function isPredictionId(text: string): boolean {
   return UUID_V7.test(text) && millisecondsOf(text) <= Date.parse(LAST);
+}
+
+/** A text of a list, as it stands in the JSON of a row. */
+function asSetAside(text: string): Buffer {
+  return Buffer.from(JSON.stringify(arrayLiteral([text])).slice('"{'.length, -'}"'.length));
 }
 
 function createdAtOf(id: string): string {

@@ -50,11 +50,12 @@ export class PredictionLogModule implements OnModuleInit {
       module: PredictionLogModule,
       global: true,
       providers: [
+        { provide: Redactor, useFactory: () => new Redactor(options.hashKey ?? hashKeyIn(options.dataDirectory)) },
         {
           provide: LoggingPredictionSink,
-          inject: [Database, Clock, FeatureViews],
-          useFactory: (database: Database, clock: Clock, views: FeatureViews) =>
-            buildSink(options, { database, clock, views }),
+          inject: [Database, Clock, FeatureViews, Redactor],
+          useFactory: (database: Database, clock: Clock, views: FeatureViews, redactor: Redactor) =>
+            buildSink(options, { database, clock, views, redactor }),
         },
         { provide: PredictionSink, useExisting: LoggingPredictionSink },
         {
@@ -70,8 +71,8 @@ export class PredictionLogModule implements OnModuleInit {
         },
         {
           provide: PredictionHistory,
-          inject: [Database],
-          useFactory: (database: Database) => new PredictionHistory(database.main),
+          inject: [Database, Redactor],
+          useFactory: (database: Database, redactor: Redactor) => new PredictionHistory(database.main, redactor),
         },
       ],
       exports: [PredictionSink, LoggingPredictionSink, PredictionHistory],
@@ -100,12 +101,15 @@ interface SinkNeeds {
   readonly database: Database;
   readonly clock: Clock;
   readonly views: FeatureViews;
+  readonly redactor: Redactor;
 }
 
-function buildSink(options: PredictionLogOptions, { database, clock, views }: SinkNeeds): LoggingPredictionSink {
-  const { isOn, payload, limits, closeMs, hashKey, dataDirectory } = options;
+function buildSink(
+  { isOn, payload, limits, closeMs }: PredictionLogOptions,
+  { database, clock, views, redactor }: SinkNeeds,
+): LoggingPredictionSink {
   return new LoggingPredictionSink({
-    redactor: new Redactor(hashKey ?? hashKeyIn(dataDirectory)),
+    redactor,
     rules: new ModelFieldRules((view, feature) => ruleOfFeature(views, view, feature)),
     isOn,
     payload,

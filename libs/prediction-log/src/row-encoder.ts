@@ -3,17 +3,9 @@ import type { PredictionRecord } from '@app/inference';
 import type { LogPayload } from '@app/model-registry';
 import { type FieldRules, type ModelFieldRules, hidesAny } from './field-rules';
 import { hasNonFinite } from './log-json';
-import { type ColumnValue, type LogColumn, type LogRow, arrayLiteral, toLogRow } from './log-row';
-import {
-  type LogFlag,
-  type LogSide,
-  featuresSide,
-  inputsOf,
-  jsonSide,
-  outputsOf,
-  rulesForTensors,
-  tensorsSide,
-} from './log-sides';
+import { FeaturesWriter } from './features-side';
+import { type LogRow, OWN_COLUMNS, SHARED_COLUMNS, arrayLiteral, copyFields, toLogRow } from './log-row';
+import { type LogFlag, type LogSide, inputsOf, jsonSide, outputsOf, rulesForTensors, tensorsSide } from './log-sides';
 import { predictionValues } from './prediction-values';
 import type { Redactor } from './redaction';
 import { isSampled } from './sampling';
@@ -35,25 +27,13 @@ export interface EncodedPrediction {
   readonly sampledOut: number;
 }
 
-type Shared = Readonly<Record<Exclude<LogColumn, Own>, ColumnValue>>;
-type Own =
-  | 'row_index'
-  | 'inputs'
-  | 'outputs'
-  | 'features'
-  | 'entity_keys'
-  | 'prediction_num'
-  | 'prediction_label'
-  | 'score'
-  | 'sampling_rate'
-  | 'flags';
-
 /** A record in the middle of its encoding. */
 interface Encoding {
   readonly record: PredictionRecord;
   readonly rules: FieldRules;
   readonly payload: LogPayload;
-  readonly shared: Shared;
+  /** The columns that all instances share, as they stand in a line. */
+  readonly shared: string;
   readonly inputs: readonly unknown[];
   readonly outputs: readonly unknown[];
   readonly createdAtMs: number;
@@ -61,16 +41,21 @@ interface Encoding {
 
 /** Makes table rows of a prediction, one per instance: sampled, redacted and encoded. Nothing plain of a hidden field leaves it. */
 export class RowEncoder {
-  constructor(private readonly parts: RowEncoderParts) {}
+  private readonly features: FeaturesWriter;
+  private moment: Moment | undefined;
+
+  constructor(private readonly parts: RowEncoderParts) {
+    this.features = new FeaturesWriter(parts.redactor);
+  }
 
   encode(record: PredictionRecord): EncodedPrediction {
     const { input, rows: count, manifest } = record;
-    const createdAtMs = millisecondsOf(record.predictionId);
+    const { createdAtMs, createdAt } = this.momentOf(record.predictionId);
     const encoding: Encoding = {
       record,
       rules: this.rulesOf(record),
       payload: record.jobIndexes ? 'none' : laterOf(manifest.log.payload, this.parts.payload),
-      shared: sharedColumns(record, createdAtMs),
+      shared: sharedColumns(record, createdAt),
       inputs: input ? inputsOf(input, count) : [],
       outputs: outputsOf(record),
       createdAtMs,
@@ -81,6 +66,15 @@ export class RowEncoder {
       if (row) rows.push(row);
     }
     return { rows, sampledOut: count - rows.length };
+  }
+
+  /** The same for all calls of a millisecond, of which there are several under load. */
+  private momentOf(id: string): Moment {
+    const start = id.slice(0, MILLISECONDS_END);
+    if (this.moment?.start === start) return this.moment;
+    const createdAtMs = millisecondsOf(id);
+    this.moment = { start, createdAtMs, createdAt: new Date(createdAtMs).toISOString() };
+    return this.moment;
   }
 
   private rulesOf({ manifest, input, answer }: PredictionRecord): FieldRules {
@@ -99,10 +93,7 @@ export class RowEncoder {
     if (rate < 1 && !isSampled(samplingKeyOf(encoding, index), rate)) return undefined;
     const sides = this.sidesOf(encoding, index);
     const values = payload === 'none' ? NO_VALUES : predictionValues(this.shown(outputs[index], rules));
-    const flags = new Set<LogFlag>([sides.inputs, sides.outputs, sides.features].flatMap((side) => side?.flags ?? []));
-    if (nonfinite) flags.add('nonfinite');
-    const row = {
-      ...shared,
+    const own = copyFields(OWN_COLUMNS, {
       row_index: indexOf(record, index),
       inputs: sides.inputs?.text ?? null,
       outputs: sides.outputs?.text ?? null,
@@ -112,9 +103,9 @@ export class RowEncoder {
       prediction_label: values.label,
       score: values.score,
       sampling_rate: rate,
-      flags: arrayLiteral([...flags].sort()),
-    };
-    return toLogRow(row, encoding.createdAtMs);
+      flags: arrayLiteral(flagsOf(sides, nonfinite)),
+    });
+    return toLogRow(shared, own, { createdAtMs: encoding.createdAtMs, failed: record.status === 'error' });
   }
 
   private sidesOf({ record, rules, payload, inputs, outputs }: Encoding, index: number): Sides {
@@ -125,7 +116,7 @@ export class RowEncoder {
     const sides: { -readonly [Side in keyof Sides]: Sides[Side] } = {};
     if (payload === 'none') return sides;
     if (answered !== undefined) sides.outputs = jsonSide(answered, rules, redactor);
-    if (payload !== 'outputs' && features) sides.features = featuresSide(features, rules, redactor);
+    if (payload !== 'outputs' && features) sides.features = this.features.side(features, rules);
     if (payload !== 'full' || given === undefined) return sides;
     const isTensors = input?.form === 'tensors';
     const encode = isTensors ? (tensorsSide as (...of: Parameters<typeof jsonSide>) => LogSide) : jsonSide;
@@ -151,6 +142,17 @@ export class RowEncoder {
   }
 }
 
+/** When a call began. */
+interface Moment {
+  /** Of its id, the part that says so. */
+  readonly start: string;
+  readonly createdAtMs: number;
+  readonly createdAt: string;
+}
+
+/** In a UUIDv7, where the milliseconds end. */
+const MILLISECONDS_END = 13;
+
 interface Sides {
   readonly inputs?: LogSide;
   readonly outputs?: LogSide;
@@ -159,27 +161,42 @@ interface Sides {
 
 const NO_VALUES = { num: null, label: null, score: null } as const;
 
-function sharedColumns(record: PredictionRecord, createdAtMs: number): Shared {
-  return {
+/** What was done to any side of a row, each thing once. */
+function flagsOf({ inputs, outputs, features }: Sides, nonfinite: boolean): readonly LogFlag[] {
+  const flags = new Set<LogFlag>(nonfinite ? ['nonfinite'] : []);
+  for (const side of [inputs, outputs, features]) for (const flag of side?.flags ?? []) flags.add(flag);
+  return [...flags].sort();
+}
+
+function sharedColumns(record: PredictionRecord, createdAt: string): string {
+  return copyFields(SHARED_COLUMNS, {
     id: record.predictionId,
-    created_at: new Date(createdAtMs).toISOString(),
+    created_at: createdAt,
     request_id: record.requestId,
-    trace_id: record.traceparent.split('-')[1] ?? null,
+    trace_id: record.traceparent.slice(TRACE_ID_FROM, TRACE_ID_TO) || null,
     door: record.door,
     model: record.model,
     version: record.version,
     digest: record.digest,
     status: record.status,
     error_code: record.errorCode ?? null,
-    queue_ms: record.queueMs,
-    enrich_ms: record.enrichMs,
-    infer_ms: record.inferMs,
-    total_ms: record.totalMs,
+    queue_ms: inMicros(record.queueMs),
+    enrich_ms: inMicros(record.enrichMs),
+    infer_ms: inMicros(record.inferMs),
+    total_ms: inMicros(record.totalMs),
     batch_size: record.batchSize,
     cache: record.cache ?? null,
     degraded: record.degraded,
     codec: STORED_CODEC,
-  };
+  });
+}
+
+/** Where the trace id stands in a `traceparent`. */
+const [TRACE_ID_FROM, TRACE_ID_TO] = [3, 35];
+
+/** Milliseconds to the microsecond; whole numbers are written many times faster than fractions. */
+function inMicros(milliseconds: number): string {
+  return `${Math.round(milliseconds * 1000)}e-3`;
 }
 
 function samplingKeyOf({ record, inputs }: Encoding, index: number): string {

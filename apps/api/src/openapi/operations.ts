@@ -127,6 +127,17 @@ export const OPERATIONS = {
     examples: PREDICTION_EXAMPLES.erasePrediction,
     errors: [...ANY, 'prediction_not_found', 'database_unavailable'],
   },
+  erasePredictionsOfEntity: {
+    tag: 'predictions',
+    summary: 'Erase the logged predictions of an entity',
+    description:
+      'Removes every row that stored features of this entity were wanted for, where the log kept its key. Rows that wait to be ' +
+      'written come within a second: ask again until nothing is erased. Only while the server listens on loopback.',
+    answers: 'They are gone.',
+    answer: [ErasedPredictions],
+    examples: PREDICTION_EXAMPLES.erasePredictionsOfEntity,
+    errors: [...ANY, 'feature_view_not_found', 'invalid_input', 'database_unavailable'],
+  },
   describePredictionLog: {
     tag: 'predictions',
     summary: 'Tell how the prediction log fares',

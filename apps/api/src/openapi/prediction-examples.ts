@@ -67,7 +67,7 @@ export const PREDICTION_EXAMPLES = {
                 event_ts: '2026-11-01T00:00:00Z',
               },
             ],
-            entity_keys: ['["1042"]'],
+            entity_keys: ['applicants:["1042"]'],
             prediction: outcome,
             sampling_rate: 1,
             flags: [],
@@ -77,6 +77,7 @@ export const PREDICTION_EXAMPLES = {
     },
   },
   erasePrediction: { erased: { summary: 'It had one row', answer: { erased: 1 } } },
+  erasePredictionsOfEntity: { erased: { summary: 'Three rows were of it', answer: { erased: 3 } } },
   describePredictionLog: {
     books: {
       summary: 'Everything was written',

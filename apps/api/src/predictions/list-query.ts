@@ -22,12 +22,12 @@ export const LIST_PARAMETERS = {
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
+const LONGEST_KEY = 1000;
 const CURSOR = /^([0-9a-f-]{36})\.(\d{1,9})$/;
 
 /** A query of the list. Throws invalid_request, naming the parameter. */
 export function readListQuery(query: Readonly<Record<string, unknown>>): PredictionQuery {
-  const stranger = Object.keys(query).find((name) => !Object.hasOwn(LIST_PARAMETERS, name));
-  if (stranger !== undefined) throw wrong(stranger, 'unknown_field', 'is not a parameter of this list');
+  refuseStrangers(query, Object.keys(LIST_PARAMETERS));
   const { model, version, from, to, limit, cursor } = query;
   return {
     ...(model !== undefined && { model: textOf('model', model) }),
@@ -37,6 +37,21 @@ export function readListQuery(query: Readonly<Record<string, unknown>>): Predict
     ...(cursor !== undefined && { after: keyOf(cursor) }),
     limit: limit === undefined ? DEFAULT_LIMIT : limitOf(limit),
   };
+}
+
+/** A query that names an entity. Throws invalid_request, naming the parameter. */
+export function readEntityQuery(query: Readonly<Record<string, unknown>>): {
+  readonly view: string;
+  readonly key: string;
+} {
+  refuseStrangers(query, ['view', 'key']);
+  const [view, key] = [textOf('view', query['view']), textOf('key', query['key'], LONGEST_KEY)];
+  return { view, key };
+}
+
+function refuseStrangers(query: Readonly<Record<string, unknown>>, known: readonly string[]): void {
+  const stranger = Object.keys(query).find((name) => !known.includes(name));
+  if (stranger !== undefined) throw wrong(stranger, 'unknown_field', 'is not a parameter here');
 }
 
 /** Where a page ended, for `cursor`. */
@@ -57,9 +72,9 @@ function limitOf(value: unknown): number {
   return limit;
 }
 
-function textOf(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '' || value.length > 200 || value.includes('\0')) {
-    throw wrong(name, 'wrong_type', 'must be one text of 1 to 200 characters');
+function textOf(name: string, value: unknown, longest = 200): string {
+  if (typeof value !== 'string' || value === '' || value.length > longest || value.includes('\0')) {
+    throw wrong(name, 'wrong_type', `must be one text of 1 to ${longest} characters`);
   }
   return value;
 }

@@ -1,4 +1,5 @@
 import { QuaysideError } from '@app/core';
+import { FeatureViews, parseEntityKey } from '@app/feature-store';
 import { LoggingPredictionSink, PredictionHistory } from '@app/prediction-log';
 import { Controller, Delete, Get, Param, Query, UseGuards, applyDecorators } from '@nestjs/common';
 import { ApiParam, ApiQuery } from '@nestjs/swagger';
@@ -6,7 +7,7 @@ import { LoopbackOnlyGuard } from '../http/loopback-only.guard';
 import { Operation } from '../openapi/operation';
 import { ThisProcess } from '../this-process';
 import { describeItem, describeLog, describePrediction } from './describe-prediction';
-import { LIST_PARAMETERS, readListQuery, toCursor } from './list-query';
+import { LIST_PARAMETERS, readEntityQuery, readListQuery, toCursor } from './list-query';
 import { ErasedPredictions, LoggedPrediction, LoggedPredictionList, PredictionLogSummary } from './predictions.dto';
 
 const PredictionId = (): MethodDecorator =>
@@ -15,6 +16,9 @@ const PredictionId = (): MethodDecorator =>
     description: 'The prediction, as in `X-Prediction-ID`.',
     example: '0198c2f1-7c3a-7d52-9a41-5f0e4a6b2c11',
   });
+
+const ENTITY_KEY =
+  'The join key of the entity; of several the JSON array of their values, in the order of their names.';
 
 const ListParameters = (): MethodDecorator =>
   applyDecorators(
@@ -27,6 +31,7 @@ export class PredictionsController {
   constructor(
     private readonly history: PredictionHistory,
     private readonly log: LoggingPredictionSink,
+    private readonly views: FeatureViews,
     private readonly thisProcess: ThisProcess,
   ) {}
 
@@ -62,6 +67,23 @@ export class PredictionsController {
     const erased = await this.history.erase(id);
     if (erased === 0) throw notFound();
     return { erased };
+  }
+
+  /** Removes what was predicted with stored features of an entity. */
+  @Delete('predictions')
+  @ApiQuery({
+    name: 'view',
+    description: 'The feature view.',
+    schema: { type: 'string' },
+    example: 'applicant_profile',
+  })
+  @ApiQuery({ name: 'key', description: ENTITY_KEY, schema: { type: 'string' }, example: 'a-1001' })
+  @UseGuards(LoopbackOnlyGuard)
+  @Operation('erasePredictionsOfEntity')
+  async eraseOfEntity(@Query() query: Readonly<Record<string, unknown>>): Promise<ErasedPredictions> {
+    const { view, key } = readEntityQuery(query);
+    const { name, entities } = this.views.known(view);
+    return { erased: await this.history.eraseEntity({ view: name, key: parseEntityKey({ entities }, key) }) };
   }
 
   /** How the log fares in this process. */

@@ -156,7 +156,10 @@ export class LoggedPredictionInstance {
   @ListOf(LoggedFeature)
   readonly features!: readonly LoggedFeature[];
 
-  @JSONSchema({ description: 'Keys of the entities that stored features were read for.', items: { type: 'string' } })
+  @JSONSchema({
+    description: 'The entities that stored features were wanted for: `view:key`.',
+    items: { type: 'string' },
+  })
   @IsArray()
   readonly entity_keys!: readonly string[];
 

@@ -10,7 +10,7 @@ import {
 import type { FeatureCounters } from '../feature-counters';
 import type { FeatureRecord, FeatureSource, InspectedFeature, InspectedRow, RowProvenance } from '../feature-store';
 import { type ResolvedFeature, resolveFeature } from '../resolve-feature';
-import type { StoredRow } from '../rows/feature-reader';
+import { type RowReference, type StoredRow, loggedEntity } from '../rows/feature-reader';
 import { DTYPE_OF_ARGUMENT } from './argument-compiler';
 import type {
   BoundArgument,
@@ -34,7 +34,8 @@ export interface RowToFill {
   readonly path: string;
   /** What was stored of the entities that the row names, by view. */
   readonly stored: ReadonlyMap<BoundView, StoredRow | 'timeout' | undefined>;
-  readonly entityKeys: readonly string[];
+  /** What was wanted of the store, in the order of the views. */
+  readonly wanted: readonly RowReference[];
   /** Microseconds since the Unix epoch, the same for all rows of a call. */
   readonly nowUs: bigint;
   /** Told of all that is looked up and filled in; absent: nobody counts. */
@@ -87,13 +88,14 @@ export class RowFilling {
         this.faults.note(error);
       }
     }
-    return { row, provenance: { entityKeys: this.request.entityKeys, features }, degraded: this.degraded };
+    const entityKeys = this.request.wanted.map(loggedEntity);
+    return { row, provenance: { entityKeys, features }, degraded: this.degraded };
   }
 
   /** What every column would be, in the model's order; a fault stands in the place of its value. */
   inspect(columns: readonly BoundColumn[]): InspectedRow {
     const features = columns.map((column) => this.inspectColumn(column));
-    return { entityKeys: this.request.entityKeys, features };
+    return { entityKeys: [...new Set(this.request.wanted.map(({ key }) => key))], features };
   }
 
   private inspectColumn(column: BoundColumn): InspectedFeature {

@@ -14,6 +14,11 @@ export interface RowReference {
   readonly key: string;
 }
 
+/** How a log names the entity of a row: `view:key`, since a key alone may be that of another view's entity too. */
+export function loggedEntity({ view, key }: RowReference): string {
+  return `${view}:${key}`;
+}
+
 /** Ends a read early. */
 export interface ReadOptions {
   /** How long the read may take in all, waiting for a connection included; the server's own limit holds as well. */
