@@ -16,6 +16,8 @@ export interface DecodeOptions {
   readonly contentType?: 'base64';
   /** `reject` refuses U+0000 in text with nul_character, as STRING features must. Default `accept`. */
   readonly nulCharacter?: 'accept' | 'reject';
+  /** What messages call the dtype. Default: its own name. */
+  readonly dtypeName?: string;
 }
 
 /** Where decoded elements go. Each dtype has its own, so that the loop over elements does not ask for it. */

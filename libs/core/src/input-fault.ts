@@ -42,9 +42,9 @@ export function inputFault(field: string, code: InputFaultCode, says?: string): 
   return { field, code, message: `${field} ${says ?? INPUT_FAULTS[code]}.` };
 }
 
-/** One fault of an element, with its dtype and, where it helps, the range. */
-export function elementFault(field: string, code: InputFaultCode, dtype: Dtype): ErrorDetail {
-  return inputFault(field, code, `${INPUT_FAULTS[code]} (${code === 'out_of_range' ? rangeOf(dtype) : dtype})`);
+/** One fault of an element, with its dtype (`name`: what that is called) and, where it helps, the range. */
+export function elementFault(field: string, code: InputFaultCode, dtype: Dtype, name: string = dtype): ErrorDetail {
+  return inputFault(field, code, `${INPUT_FAULTS[code]} (${code === 'out_of_range' ? rangeOf(dtype) : name})`);
 }
 
 /** The error for one or more faults; its message is the first one's. */

@@ -29,6 +29,13 @@ describe(decodeStoredInput.name, () => {
     expect(decodeStoredInput({ dtype, field: 'x' }, json)).toBe(value);
   });
 
+  it.each([
+    ['STRING', 5, 'x must be a string (STRING).'],
+    ['BYTES', 5, 'x must be a string (BYTES).'],
+  ] as [StoredDtype, unknown, string][])('calls %s by its name when it refuses %j', (dtype, json, message) => {
+    expect(() => decodeStoredInput({ dtype, field: 'x' }, json)).toThrow(expect.objectContaining({ message }));
+  });
+
   it('takes bytes as base64', () => {
     expect([...(decodeStoredInput({ dtype: 'BYTES', field: 'x' }, 'AP8=') as Uint8Array)]).toEqual([0, 255]);
   });

@@ -84,14 +84,16 @@ function decodeArray(target: StoredTarget & { readonly shape: readonly number[] 
 
 /** Moments are read as text first, which checks the nesting, and then one by one. */
 function decodeMoments(target: StoredTarget & { readonly shape: readonly number[] }, value: unknown): Tensor {
-  const texts = decodeNested({ dtype: 'BYTES', shape: target.shape, field: target.field }, value);
+  const texts = decodeNested({ dtype: 'BYTES', shape: target.shape, field: target.field }, value, {
+    dtypeName: target.dtype,
+  });
   const moments = elementsOf(texts).map((text, at) => decodeTimestamp(textOf(text), `${target.field}[${at}]`));
   return tensorOf('INT64', target.shape, moments);
 }
 
 function decodeElements({ dtype, field }: StoredTarget, shape: readonly number[], value: unknown): Tensor {
-  const options = dtype === 'BYTES' ? ({ contentType: 'base64' } as const) : ({ nulCharacter: 'reject' } as const);
-  return decodeNested({ dtype: elementDtype(dtype), shape, field }, value, options);
+  const reading = dtype === 'BYTES' ? ({ contentType: 'base64' } as const) : ({ nulCharacter: 'reject' } as const);
+  return decodeNested({ dtype: elementDtype(dtype), shape, field }, value, { ...reading, dtypeName: dtype });
 }
 
 function decodeCanonical({ dtype, shape, field }: StoredTarget, value: object): Tensor {

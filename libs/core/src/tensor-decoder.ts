@@ -89,7 +89,7 @@ class Filling {
   constructor(
     private readonly dtype: Dtype,
     count: number,
-    options: DecodeOptions,
+    private readonly options: DecodeOptions,
     private readonly fieldAt: (at: number) => string,
   ) {
     this.sink = elementSink(dtype, count, options);
@@ -117,7 +117,7 @@ class Filling {
   }
 
   private report(code: InputFaultCode): void {
-    this.faults.push(elementFault(this.fieldAt(this.at), code, this.dtype));
+    this.faults.push(elementFault(this.fieldAt(this.at), code, this.dtype, this.options.dtypeName));
     if (this.faults.length === MAX_FAULTS) throw inputError(this.faults);
   }
 }
