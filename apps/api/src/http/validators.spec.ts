@@ -5,6 +5,7 @@ import { validateSync } from 'class-validator';
 import { EmbedRequest } from '../inference/embed.dto';
 import { RowsRequest, TensorsRequest } from '../inference/model-predict.dto';
 import { PredictRequest } from '../inference/predict.dto';
+import { PushRowsRequest } from '../features/feature-views.dto';
 import { type DtoClass, DtoValidators } from './validators';
 
 const validators = new DtoValidators();
@@ -50,6 +51,13 @@ describe(DtoValidators.name, () => {
   it('takes 10,000 emoji, and 5.0 as 5', () => {
     const body: unknown = JSON.parse(`{"text": "${emoji.repeat(10_000)}", "model_id": "a", "top_k": 5.0}`);
     expect(faultsOf(PredictRequest, body)).toEqual([]);
+  });
+
+  it('tells of a value of a wrong type nothing but that', () => {
+    expect(faultsOf(PushRowsRequest, { rows: [], mode: null })).toEqual([
+      'rows too_few_items',
+      'mode null_not_allowed',
+    ]);
   });
 
   it('names the place of a fault inside lists and objects', () => {

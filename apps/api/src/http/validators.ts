@@ -56,7 +56,10 @@ export class DtoValidators {
   private everyFault(name: string, body: unknown): readonly ErrorObject[] {
     const validate = validatorOf(this.thorough, name);
     validate(body);
-    return validate.errors ?? [];
+    const errors = validate.errors ?? [];
+    // Of a value of a wrong type nothing else that is wrong with it is worth telling.
+    const mistyped = new Set(errors.flatMap(({ keyword, instancePath }) => (keyword === 'type' ? [instancePath] : [])));
+    return errors.filter(({ keyword, instancePath }) => keyword === 'type' || !mistyped.has(instancePath));
   }
 }
 
