@@ -81,6 +81,9 @@ describe('npm run features', () => {
     const { code, out, told } = await features(['push', 'applicant_profile', 'rows.csv']);
     expect([code, out]).toEqual([1, ['applicant_profile: 4 rows, 1 written, 0 older than what is stored, 3 rejected']]);
     expect(told).toMatch(/line 3: age .*\nline 4: event_ts .*\nline 5: has 3 cells, and the first line has 4\n/);
+    const known =
+      '4 rows, 0 written, 0 older than what is stored, 1 pushed before (--again writes them anew), 3 rejected';
+    expect((await features(['push', 'applicant_profile', 'rows.csv'])).out).toEqual([`applicant_profile: ${known}`]);
     writeFileSync(join(folder, 'rows.csv'), 'applicant_id,age\na,31\n');
     const moment = ['--event-ts', '2026-05-02T00:00:00Z'];
     expect(await features(['push', 'applicant_profile', 'rows.csv', ...moment])).toMatchObject({ code: 0 });

@@ -68,13 +68,7 @@ export class FeatureStoreModule implements OnModuleInit {
 
   /** @internal Called by Nest before the application starts. Nothing waits for the database. */
   onModuleInit(): void {
-    for (const { at, says } of this.views.faults) {
-      this.logger.error({
-        event: 'feature_view_faulty',
-        file: at,
-        msg: `A feature view is not declared: ${at}: ${says}`,
-      });
-    }
+    this.tellFaults();
     this.drain.register('flush', 'feature-views', () => this.application.close());
     this.drain.register('flush', 'feature-housekeeping', () => this.housekeeping.close());
     this.drain.register('flush', 'first-feature-rows', () => this.firstRows.close());
@@ -86,6 +80,19 @@ export class FeatureStoreModule implements OnModuleInit {
     });
   }
 
+  /** A folder of another kind may have a fault for each of its files; `npm run features -- plan` tells all. */
+  private tellFaults(): void {
+    const { faults } = this.views;
+    for (const { at, says } of faults.slice(0, FAULTS_TOLD)) {
+      const msg = `A feature view is not declared: ${at}: ${says}`;
+      this.logger.error({ event: 'feature_view_faulty', file: at, msg });
+    }
+    const more = faults.length - FAULTS_TOLD;
+    if (more <= 0) return;
+    const msg = `The folder of feature views has ${more} more faults. All of them: npm run features -- plan`;
+    this.logger.error({ event: 'feature_views_faulty', faults: faults.length, msg });
+  }
+
   /** A first read has to connect, which may take longer than a request waits: nobody waits for this one. */
   private async warmUp(): Promise<void> {
     await this.reader.read([NOBODY], { timeoutMs: WARM_UP_MS });
@@ -94,6 +101,8 @@ export class FeatureStoreModule implements OnModuleInit {
 
 const NOBODY = { view: '', key: '' };
 const WARM_UP_MS = 1000;
+/** Each with a line of its own in the log. */
+const FAULTS_TOLD = 20;
 
 type StoreParts = [ModelRegistry, FeatureViews, FeatureReader, Clock, ViewApplication];
 type QueryParts = [FeatureViews, FeatureReader, FeatureStore, Database, Clock, ViewApplication];

@@ -71,11 +71,11 @@ export class FakeFeatureViewStore extends FeatureViewStore {
     const pushId = request.pushId?.toLowerCase() ?? newId();
     const earlier = this.rows.pushes.get(pushId);
     if (earlier && earlier.view !== view) throw reused();
-    if (earlier) return earlier.result;
+    if (earlier) return { ...earlier.result, isRepeated: true };
     const written = prepared.online.filter((row) => this.put({ view, ...row })).length;
     this.rows.history = [...this.rows.history, ...prepared.history.map((row) => ({ view, ...row }))];
     const skippedOlder = prepared.rows - prepared.rejected.length - written;
-    const result = { pushId, written, skippedOlder, rejected: prepared.rejected };
+    const result = { pushId, isRepeated: false, written, skippedOlder, rejected: prepared.rejected };
     this.rows.pushes.set(pushId, { view, result });
     return result;
   }
@@ -88,9 +88,10 @@ export class FakeFeatureViewStore extends FeatureViewStore {
     return Promise.resolve({ online, history: before - this.rows.history.length });
   }
 
-  override statistics(): Promise<readonly ViewStatistics[]> {
-    const names = [...new Set(this.rows.recorded.map(({ view }) => view))].sort();
-    return Promise.resolve(names.map((view) => this.statisticsOf(view)));
+  override statistics(view?: string): Promise<readonly ViewStatistics[]> {
+    const names = [...new Set(this.rows.recorded.map((recorded) => recorded.view))].sort();
+    const wanted = names.filter((name) => view === undefined || name === view);
+    return Promise.resolve(wanted.map((name) => this.statisticsOf(name)));
   }
 
   private statisticsOf(view: string): ViewStatistics {

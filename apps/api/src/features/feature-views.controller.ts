@@ -50,7 +50,7 @@ export class FeatureViewsController {
   @Operation('describeFeatureView')
   async describe(@Param('view') name: string): Promise<FeatureViewDescription> {
     this.views.known(name);
-    return (await this.describer()).view(name);
+    return (await this.describer(name)).view(name);
   }
 
   /** One version of a view with its schema. */
@@ -63,7 +63,7 @@ export class FeatureViewsController {
     @Param('version') version: string,
   ): Promise<FeatureViewVersionDescription> {
     const view = this.views.resolve(`${this.views.known(name).name}@${version}`);
-    return (await this.describer()).version(view);
+    return (await this.describer(name)).version(view);
   }
 
   /** Writes rows, each in the place of what is stored of its entity. */
@@ -88,8 +88,9 @@ export class FeatureViewsController {
     return { online, history };
   }
 
-  private async describer(): Promise<FeatureViewDescriber> {
-    const statistics = await this.store.statistics();
+  /** Counts the rows of one view where no other is described. */
+  private async describer(view?: string): Promise<FeatureViewDescriber> {
+    const statistics = await this.store.statistics(view);
     return new FeatureViewDescriber({ views: this.views, pins: pinsOf(this.registry.list()), statistics });
   }
 }

@@ -7,6 +7,8 @@ export interface CsvProgress {
   readonly rows: number;
   readonly written: number;
   readonly skippedOlder: number;
+  /** Rows that an earlier run pushed: they were not pushed again. */
+  readonly known: number;
   readonly rejected: number;
 }
 
@@ -31,21 +33,32 @@ type GoodLine = Extract<CsvLine, { readonly row: unknown }>;
  * broke off can be repeated: the id of a push is a hash of its rows. Throws as `readCsv` and `FeatureViewStore.push` do.
  */
 export async function pushCsv(file: string, push: CsvPush): Promise<CsvProgress> {
-  let total: CsvProgress = { rows: 0, written: 0, skippedOlder: 0, rejected: 0 };
+  let total: CsvProgress = { rows: 0, written: 0, skippedOlder: 0, known: 0, rejected: 0 };
   for await (const lines of chunks(readCsv(file, push))) {
     const good = lines.filter((line): line is GoodLine => 'row' in line);
     const result = good.length === 0 ? undefined : await pushLines(good, push);
     const faults = [...lines.filter((line) => 'says' in line), ...rejectedLines(good, result)];
     for (const { line, says } of faults.sort((one, other) => one.line - other.line)) push.rejected(line, says);
+    const news = newsOf(result);
     total = {
       rows: total.rows + lines.length,
-      written: total.written + (result?.written ?? 0),
-      skippedOlder: total.skippedOlder + (result?.skippedOlder ?? 0),
+      written: total.written + news.written,
+      skippedOlder: total.skippedOlder + news.skippedOlder,
+      known: total.known + news.known,
       rejected: total.rejected + faults.length,
     };
     push.progress(total);
   }
   return total;
+}
+
+/** What a push did, and not what an earlier one had done. */
+function newsOf(result: PushResult | undefined): Pick<CsvProgress, 'written' | 'skippedOlder' | 'known'> {
+  if (!result) return { written: 0, skippedOlder: 0, known: 0 };
+  const { isRepeated, written, skippedOlder } = result;
+  return isRepeated
+    ? { written: 0, skippedOlder: 0, known: written + skippedOlder }
+    : { written, skippedOlder, known: 0 };
 }
 
 interface LineFault {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '@app/core';
 import type { Queryable } from '@app/database';
 import {
@@ -21,6 +22,9 @@ export interface PostgresReaderParts {
   readonly readTimeoutMs: number;
 }
 
+/** Rows that are decoded in one turn of the event loop. */
+const ROWS_PER_TURN = 500;
+
 const TIMEOUT: FeatureRead = { kind: 'timeout' };
 
 /**
@@ -40,7 +44,7 @@ export class PostgresFeatureReader extends FeatureReader {
     if (references.size === 0) return { kind: 'rows', rows: () => undefined };
     if (options.signal?.aborted) return TIMEOUT;
     const found = await this.inTime(this.reads.ask(references), options);
-    return found ? this.toRead(references, found) : TIMEOUT;
+    return found ? await this.toRead(references, found) : TIMEOUT;
   }
 
   /** What came before the deadline; undefined after it, or once the caller has left. */
@@ -51,7 +55,7 @@ export class PostgresFeatureReader extends FeatureReader {
     const end = Promise.withResolvers<undefined>();
     const giveUp = (): void => end.resolve(undefined);
     // An answer that came while this process was busy is read before the timer counts.
-    const late = (): void => void setImmediate(giveUp);
+    const late = (): void => void globalThis.setImmediate(giveUp);
     const timer = this.parts.clock.setTimer(Math.min(timeoutMs, this.parts.readTimeoutMs), late);
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
@@ -65,11 +69,12 @@ export class PostgresFeatureReader extends FeatureReader {
     }
   }
 
-  private toRead(references: NamedReferences, found: FoundRows): FeatureRead {
+  private async toRead(references: NamedReferences, found: FoundRows): Promise<FeatureRead> {
     const rows = new Map<string, StoredRow>();
     for (const [name, { view }] of references) {
       const row = found.get(name);
       if (!row) continue;
+      if (rows.size % ROWS_PER_TURN === ROWS_PER_TURN - 1) await setImmediate();
       const written = { view, eventTsUs: row.event_ts, data: row.data, codec: row.codec };
       rows.set(name, decodeRow(written, this.parts.views));
     }

@@ -45,8 +45,8 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
   private readonly turns = new PushTurns();
   /** Whether this process's views are recorded, by this process or an earlier one. */
   private isApplied = false;
-  /** The count under way, which all who ask meanwhile wait for: it looks at every row. */
-  private counting: Promise<readonly ViewStatistics[]> | undefined;
+  /** The counts under way, by view: who asks meanwhile waits for them, as they look at every row. */
+  private readonly counting = new Map<string | undefined, Promise<readonly ViewStatistics[]>>();
 
   constructor(private readonly parts: PostgresStoreParts) {
     super();
@@ -87,15 +87,16 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
     });
   }
 
-  override statistics(): Promise<readonly ViewStatistics[]> {
-    this.counting ??= this.count().finally(() => (this.counting = undefined));
-    return this.counting;
+  override statistics(view?: string): Promise<readonly ViewStatistics[]> {
+    const known = this.counting.get(view);
+    if (known) return known;
+    const counting = this.count(view).finally(() => this.counting.delete(view));
+    this.counting.set(view, counting);
+    return counting;
   }
 
-  private async count(): Promise<readonly ViewStatistics[]> {
-    const { rows } = await this.parts.database.main.query<StatisticsRow>(`
-      select name as view, count(entity_key) as rows, max(event_ts) as newest
-      from feature_view left join feature_online on view_id = id group by id order by name`);
+  private async count(wanted: string | undefined): Promise<readonly ViewStatistics[]> {
+    const { rows } = await this.parts.database.main.query<StatisticsRow>(COUNT, [wanted ?? null]);
     return rows.map(({ view, rows: count, newest }) => ({
       view,
       rows: Number(count),
@@ -156,7 +157,7 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
         'insert into feature_push (push_id, view_id, created_ts, result) values ($1, $2, clock_timestamp(), $3)',
         [pushId, viewId, JSON.stringify(result)],
       );
-      return toResult(pushId, result);
+      return { ...toResult(pushId, result), isRepeated: false };
     });
   }
 
@@ -168,7 +169,7 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
     );
     const [first] = rows;
     if (first && first.view_id !== viewId) throw invalid('push_id', 'push_id_reused', 'was used for another view');
-    return first && toResult(pushId, JSON.parse(first.result) as StoredResult);
+    return first && { ...toResult(pushId, JSON.parse(first.result) as StoredResult), isRepeated: true };
   }
 
   private addPartitions(): Promise<void> {
@@ -185,8 +186,16 @@ interface Push {
   readonly pushId: string;
 }
 
+const COUNT = `
+  select name as view, count(entity_key) as rows, max(event_ts) as newest
+  from feature_view left join feature_online on view_id = id
+  where $1::text is null or name = $1 group by id order by name`;
+
 const OF_ENTITY = 'where view_id = (select id from feature_view where name = $1) and entity_key = $2';
 
-function toResult(pushId: string, { written, skipped_older: skippedOlder, rejected }: StoredResult): PushResult {
+function toResult(
+  pushId: string,
+  { written, skipped_older: skippedOlder, rejected }: StoredResult,
+): Omit<PushResult, 'isRepeated'> {
   return { pushId, written, skippedOlder, rejected };
 }

@@ -76,6 +76,16 @@ describe(SharedReads.name, () => {
     expect(statements.slice(3).map(({ keys }) => keys.length)).toEqual([1000, 1, 1500]);
   });
 
+  it('has one larger read in flight at once, and lets others pass it', async () => {
+    const { ask, statements } = build();
+    for (const name of ['a', 'b', 'c']) ask(...manyKeys(1001, name));
+    ask('d');
+    expect(statements.map(({ keys }) => keys.length)).toEqual([1001, 1]);
+    statements[0]?.answer();
+    await turn();
+    expect(statements.map(({ keys }) => keys[0])).toEqual(['a0', 'd', 'b0']);
+  });
+
   it('takes no read beyond ten thousand keys that wait, until some have left', async () => {
     const { ask, statements } = build();
     for (const key of ['a', 'b', 'c']) ask(key);
@@ -116,6 +126,25 @@ describe(SharedReads.name, () => {
     expect(await waiting).toBeUndefined();
     await clock.advance(1000);
     expect(statements).toHaveLength(5);
+  });
+
+  it('refuses alone a read that PostgreSQL does not take, and answers those that share its statement', async () => {
+    const { ask, statements } = build();
+    for (const key of ['a', 'b', 'c']) ask(key);
+    const [first, bad, last] = [ask('d'), ask('e'), ask('f')];
+    const refused = expect(bad.found).rejects.toThrow('invalid byte sequence');
+    statements[0]?.answer();
+    for (let at = 3; at < 8; at += 1) {
+      await turn();
+      const statement = statements[at];
+      if (statement?.keys.includes('e'))
+        statement.fail(Object.assign(new Error('invalid byte sequence'), { code: '22021' }));
+      else statement?.answer();
+    }
+    await refused;
+    expect((await first.found)?.size).toBe(1);
+    expect((await last.found)?.size).toBe(1);
+    expect(statements.slice(3).map(({ keys }) => keys)).toEqual([['d', 'e', 'f'], ['d', 'e'], ['d'], ['e'], ['f']]);
   });
 
   it('throws what is a defect to every read of the statement, and goes on', async () => {

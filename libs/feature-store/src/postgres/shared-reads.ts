@@ -32,7 +32,10 @@ interface WaitingRead {
 
 /** Less than the pool keeps open, so that no read waits for a connection. */
 const STATEMENTS_IN_FLIGHT = 3;
-/** Keys of one statement that several reads share, before what they repeat is left out; a larger read has one of its own. */
+/**
+ * Keys of one statement that several reads share, before what they repeat is left out. A larger read has one of its own, and
+ * of these one is in flight: it takes long, and others shall not wait for it.
+ */
 const KEYS_AT_ONCE = 1000;
 /** Keys that wait in all; a read that would exceed it is not taken, unless nothing waits. */
 const KEYS_WAITING = 10_000;
@@ -43,16 +46,20 @@ const READ = `
   join feature_view on feature_view.name = wanted.view
   join feature_online as row on row.view_id = feature_view.id and row.entity_key = wanted.key`;
 
+/** What values bring about, such as text that PostgreSQL cannot hold. */
+const OF_DATA = /^22/;
+
 /**
  * Gathers concurrent reads into few statements. A read goes at once while fewer than 3 statements are in flight; later ones
  * gather, and go together when one of these ends, so the more there are, the more each statement answers. A read is never
- * split: it is in exactly one statement.
+ * split. A statement that PostgreSQL refuses for what is in it is halved until the read is alone that is the reason.
  */
 export class SharedReads {
   private readonly pause: ReadPause;
   private readonly waiting = new Set<WaitingRead>();
   private keysWaiting = 0;
   private inFlight = 0;
+  private isLargeInFlight = false;
 
   constructor(
     private readonly pool: Queryable,
@@ -78,19 +85,26 @@ export class SharedReads {
 
   private sendNext(): void {
     if (this.inFlight >= STATEMENTS_IN_FLIGHT || this.waiting.size === 0) return;
+    const reads = this.take();
+    if (reads.length === 0) return;
+    const isLarge = reads.some(({ references }) => references.size > KEYS_AT_ONCE);
     this.inFlight++;
-    void this.send(this.take()).finally(() => {
+    if (isLarge) this.isLargeInFlight = true;
+    void this.send(reads).finally(() => {
       this.inFlight--;
+      if (isLarge) this.isLargeInFlight = false;
       this.sendNext();
     });
   }
 
-  /** The reads that waited longest, as many as fit one statement; at least one. */
+  /** The reads that waited longest, as many as fit one statement; none where only large ones wait, for another large one. */
   private take(): readonly WaitingRead[] {
     const taken: WaitingRead[] = [];
     let keys = 0;
     for (const read of this.waiting) {
-      keys += read.references.size;
+      const { size } = read.references;
+      if (size > KEYS_AT_ONCE && this.isLargeInFlight) continue;
+      keys += size;
       if (taken.length > 0 && keys > KEYS_AT_ONCE) break;
       taken.push(read);
       this.remove(read);
@@ -98,7 +112,7 @@ export class SharedReads {
     return taken;
   }
 
-  /** Runs one statement for all of these reads; never rejects. */
+  /** Answers all of these reads, with one statement where none of them is refused; never rejects. */
   private async send(reads: readonly WaitingRead[]): Promise<void> {
     try {
       const found = await this.query(new Map(reads.flatMap(({ references }) => [...references])));
@@ -107,11 +121,18 @@ export class SharedReads {
     } catch (fault) {
       const isAway = isQuaysideError(fault) && fault.code === 'database_unavailable';
       if (isAway) this.fail();
+      else if (reads.length > 1 && isOfData(fault)) return this.sendHalves(reads);
       for (const { outcome } of reads) {
         if (isAway) outcome.resolve(undefined);
         else outcome.reject(fault);
       }
     }
+  }
+
+  private async sendHalves(reads: readonly WaitingRead[]): Promise<void> {
+    const middle = Math.ceil(reads.length / 2);
+    await this.send(reads.slice(0, middle));
+    await this.send(reads.slice(middle));
   }
 
   private async query(references: NamedReferences): Promise<FoundRows> {
@@ -131,4 +152,9 @@ export class SharedReads {
       read.outcome.resolve(undefined);
     }
   }
+}
+
+function isOfData(fault: unknown): boolean {
+  const { code } = Object(fault) as { readonly code?: unknown };
+  return typeof code === 'string' && OF_DATA.test(code);
 }

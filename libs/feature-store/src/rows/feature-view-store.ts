@@ -23,6 +23,8 @@ export interface PushRequest {
 /** What became of the rows of a push: `written + skippedOlder + rejected.length` is their number. */
 export interface PushResult {
   readonly pushId: string;
+  /** Whether all of this became of an earlier push with the same id, and this one changed nothing. */
+  readonly isRepeated: boolean;
   /** Rows that are now what reads see. */
   readonly written: number;
   /** Rows older than what is stored, or than another of the push: they stand in the history only. */
@@ -81,6 +83,6 @@ export abstract class FeatureViewStore {
    */
   abstract erase(view: string, key: string): Promise<Erased>;
 
-  /** Rows and newest event of every view that was applied. */
-  abstract statistics(): Promise<readonly ViewStatistics[]>;
+  /** Rows and newest event of every view that was applied, or of one. It looks at every row of these. */
+  abstract statistics(view?: string): Promise<readonly ViewStatistics[]>;
 }

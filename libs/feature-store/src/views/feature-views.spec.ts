@@ -241,6 +241,7 @@ describe(FeatureViews.name, () => {
   it.each([
     ['users', 'feature_view_version_not_found', '"users" names no version. Pin one: the newest is users@2.'],
     ['users@latest', 'feature_view_version_not_found', '"users" names no version. Pin one: the newest is users@2.'],
+    ['users@01', 'feature_view_version_not_found', '"users" has no version 01. Versions: 1, 2.'],
     ['users@7', 'feature_view_version_not_found', '"users" has no version 7. Versions: 1, 2.'],
     ['user@1', 'feature_view_not_found', 'No feature view is called "user". There are: users.'],
   ])('says of %s what there is', (reference, code, message) => {

@@ -71,7 +71,9 @@ export class FeatureViews {
    */
   resolve(reference: string): FeatureView {
     const [, name = reference, version] = /^([^@]*)@(\d{1,7})$/.exec(reference) ?? [];
-    const view = version === undefined ? undefined : this.find(name, Number(version));
+    // A number is written in one way: 01 is none.
+    const isNumber = version !== undefined && !version.startsWith('0');
+    const view = isNumber ? this.find(name, Number(version)) : undefined;
     if (view) return view;
     throw this.notFound(name.replace(/@.*/s, ''), version);
   }

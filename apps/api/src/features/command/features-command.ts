@@ -106,8 +106,9 @@ async function push({ tools, around, view, file, eventTs, again }: Push): Promis
   return total.rejected === 0 ? 0 : 1;
 }
 
-function sentence({ rows, written, skippedOlder, rejected }: CsvProgress): string {
-  return `${rows} rows, ${written} written, ${skippedOlder} older than what is stored, ${rejected} rejected`;
+function sentence({ rows, written, skippedOlder, known, rejected }: CsvProgress): string {
+  const again = known === 0 ? '' : `, ${known} pushed before (--again writes them anew)`;
+  return `${rows} rows, ${written} written, ${skippedOlder} older than what is stored${again}, ${rejected} rejected`;
 }
 
 /** What the one who typed the command can put right. */
