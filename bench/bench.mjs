@@ -12,7 +12,7 @@ import { HELP, readOptions } from './options.mjs';
 import { ServerProcess } from './processes.mjs';
 import { PROFILES } from './profiles.mjs';
 import { writeResults } from './results.mjs';
-import { Sides, hasRedis, installPeers, peerVersions } from './sides.mjs';
+import { ONLY_BY_NAME, Sides, hasRedis, installPeers, peerVersions } from './sides.mjs';
 
 const PEERS = new Set(['fastapi', 'flask']);
 const BUSY_LOAD = 0.5;
@@ -70,7 +70,7 @@ async function measure({ run, names, scratch, mayRun }) {
 }
 
 function isWanted(side, { sides }) {
-  return sides === undefined || sides.includes(side);
+  return sides === undefined ? !ONLY_BY_NAME.has(side) : sides.includes(side);
 }
 
 function commit() {

@@ -19,7 +19,7 @@ export const HELP = `npm run bench -- [profile ...] [flags]
   --rounds 3          rounds of each side, in turn with the others
   --warm-up 15        seconds of load before the first round of each side
   --connections 100   of the closed loop; several between commas
-  --sides a,b         only these
+  --sides a,b         only these; "quayside-1" is Quayside with one serving process, whatever --processes says
   --processes 2       HTTP_PROCESSES of Quayside, and processes of the bare node:http
   --peer-workers 4    gunicorn's workers
   --peer-threads 1    threads for inference in each FastAPI worker

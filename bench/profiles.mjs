@@ -9,7 +9,7 @@ import { enrich } from './profiles/enrich.mjs';
 
 const CLASSIFY = { path: '/predict', model: 'banking-intents' };
 const EMBED = { path: '/embed', model: 'minilm' };
-const SERVERS = ['quayside', 'fastapi', 'flask'];
+const SERVERS = ['quayside', 'quayside-1', 'fastapi', 'flask'];
 const ENGINES = ['engine-1', 'engine-best'];
 const MEMORY_SIZES = [1000, 10_000, 100_000, 1_000_000];
 

@@ -13,9 +13,13 @@ const venv = join(bench, '.venv');
 const peers = join(bench, 'peers');
 const PEER_WORKERS = { fastapi: 'worker.FastWorker', flask: 'gevent' };
 
+/** Sides that are measured only where `--sides` names them. */
+export const ONLY_BY_NAME = new Set(['quayside-1']);
+
 /** Names of the sides that answer over HTTP, as tables print them. */
 export const LABELS = {
   quayside: 'Quayside',
+  'quayside-1': 'Quayside, one serving process',
   'quayside-no-log': 'Quayside, predictions not logged',
   'quayside-given': 'Quayside, all columns sent',
   fastapi: 'FastAPI, gunicorn, uvicorn',
@@ -45,7 +49,8 @@ export class Sides {
   async start(name, { env = {}, path, model, logged = false } = {}) {
     if (name.startsWith('quayside')) {
       const log = { LOG_PREDICTIONS: String(logged && name !== 'quayside-no-log') };
-      return { ...(await this.quayside({ ...log, ...env })), name };
+      const processes = name === 'quayside-1' && { HTTP_PROCESSES: '1' };
+      return { ...(await this.quayside({ ...log, ...processes, ...env })), name };
     }
     if (name === 'bare-http') return this.#bareHttp({ path, model });
     return this.#peer(name);
