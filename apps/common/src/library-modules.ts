@@ -48,10 +48,10 @@ export function libraryModules(config: Config, role: ProcessRole): readonly (Dyn
   ];
 }
 
-/** A process's part of memory that is the machine's: each process has an executor pool of its own. */
+/** A process's part of memory that is the machine's: each process has an executor pool of its own. A plain one is alone. */
 function share(whole: number, { http, job }: Config, { kind }: ProcessRole): number {
-  const isApi = kind === 'api';
-  const pools = Math.max(isApi ? 1 : 0, http.processes) + Math.max(isApi ? 0 : 1, job.workers);
+  const isPlain = kind === 'api' && http.processes === 0;
+  const pools = isPlain ? 1 : http.processes + Math.max(kind === 'worker' ? 1 : 0, job.workers);
   return Math.max(1, Math.floor(whole / pools));
 }
 
