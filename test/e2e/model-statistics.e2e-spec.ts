@@ -169,7 +169,7 @@ describe('the statistics of GET /v1/models/{model}, on a fake executor', () => {
 
   it('tell what the cache let go for lack of room', async () => {
     const limitBytes = 20_000;
-    await open({ INFERENCE_CACHE_BYTES: String(limitBytes) });
+    await open({ INFERENCE_CACHE_BYTES: String(limitBytes), JOB_WORKERS: '0' });
     for (let value = 0; value < 40; value += 4) await door.post(ADDER, rows(value, value + 1, value + 2, value + 3));
     const { cache } = await statisticsOf(door, 'adder');
     expect(cache.stores).toBe(40);
