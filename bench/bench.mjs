@@ -27,10 +27,19 @@ async function main() {
   await ClosedLoop.assertInstalled();
   warnOfOthers();
   await buildIfStale({ onBuild: () => tell('Building Quayside ...') });
-  const peersMissing = installPeers();
+  const needsPeers = names.some((name) =>
+    PROFILES[name].sides.some((side) => PEERS.has(side) && isWanted(side, options)),
+  );
+  const peersMissing = needsPeers ? installPeers() : undefined;
   const skipped = peersMissing ? [{ says: `the peers, since they cannot be installed here. ${peersMissing}` }] : [];
   if (peersMissing) tell(`\n*** SKIPPED: the peers. ${peersMissing}\n`);
-  const run = { when: new Date().toISOString(), commit: commit(), machine: machine(peersMissing), options, skipped };
+  const run = {
+    when: new Date().toISOString(),
+    commit: commit(),
+    machine: machine(needsPeers && !peersMissing),
+    options,
+    skipped,
+  };
   const scratch = mkdtempSync(join(tmpdir(), 'quayside-bench-'));
   try {
     await measure({
@@ -79,16 +88,16 @@ function commit() {
   return git('rev-parse', '--short', 'HEAD') + (changed ? '-changed' : '');
 }
 
-function machine(peersMissing) {
-  const versions = peersMissing ? [] : peerVersions();
+function machine(withPeers) {
+  const versions = withPeers ? peerVersions() : [];
   return [
     `${availableParallelism()} cores of ${cpus()[0].model}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.versions.node}`,
     `load of the machine before the run: ${loadavg()[0].toFixed(2)}`,
-    ...(peersMissing
-      ? []
-      : [
+    ...(withPeers
+      ? [
           `${versions.join(', ')}; ${hasRedis() ? 'answers cached in process and in Redis' : 'no Redis here: answers cached in process only'}`,
-        ]),
+        ]
+      : []),
   ];
 }
 

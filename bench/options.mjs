@@ -7,6 +7,7 @@ const FLAGS = {
   'warm-up': { type: 'string' },
   connections: { type: 'string', default: '100' },
   sides: { type: 'string' },
+  rows: { type: 'string' },
   processes: { type: 'string' },
   'peer-workers': { type: 'string', default: '4' },
   'peer-threads': { type: 'string', default: '1' },
@@ -20,6 +21,7 @@ export const HELP = `npm run bench -- [profile ...] [flags]
   --warm-up 15        seconds of load before the first round of each side
   --connections 100   of the closed loop; several between commas
   --sides a,b         only these; "quayside-1" is Quayside with one serving process, whatever --processes says
+  --rows 1000,10000   of the jobs of "batch" and "batch-memory", instead of all sizes
   --processes 2       HTTP_PROCESSES of Quayside, and processes of the bare node:http
   --peer-workers 4    gunicorn's workers
   --peer-threads 1    threads for inference in each FastAPI worker
@@ -38,6 +40,7 @@ export function readOptions(args) {
     warmUp: number('warm-up', 15, 2),
     connections: values.connections.split(',').map((each) => positive('connections', each)),
     sides: values.sides?.split(','),
+    rows: values.rows?.split(',').map((each) => positive('rows', each)),
     processes: values.processes && positive('processes', values.processes),
     peerWorkers: number('peer-workers'),
     peerThreads: number('peer-threads'),

@@ -6,6 +6,11 @@ const POLL_SECONDS = 10;
 /** So many rows make one piece of the upload. */
 const ROWS_A_PIECE = 1000;
 
+/** Waits until jobs can be had: a server is ready before its database is up. */
+export async function whenJobsAreServed(url) {
+  while (!(await fetch(new URL('/v1/jobs?limit=1', url))).ok) await delay(100);
+}
+
 /** Submits a job of `rows` texts from the corpus, the first of them the `from`-th; gives it as the server has taken it. */
 export async function submitJob(url, { model, rows, from = 0 }) {
   const response = await fetch(new URL(`/v1/jobs?model=${model}`, url), {

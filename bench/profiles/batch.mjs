@@ -1,12 +1,15 @@
 import { requestBytes, bodyAt } from '../corpus.mjs';
 import { percentilesOf } from '../figures.mjs';
-import { countResults, endedJob, secondsOf, submitJob, whenRunning } from '../load/jobs.mjs';
+import { countResults, endedJob, secondsOf, submitJob, whenJobsAreServed, whenRunning } from '../load/jobs.mjs';
 import { assertAllAnswered, openLoop } from '../load/open-loop.mjs';
 import { EnginePool } from '../sides/engine-pool.mjs';
 
 const SAMPLE_MEMORY_MS = 250;
 const WARM_UP_ROWS = 1000;
 const FIRST_LIVE_TEXT = 2_000_000;
+/** A job beside requests counts its rows chunk by chunk, and is waited for until the first chunk has ended. */
+const SHORT_CHUNKS = { JOB_CHUNK_SECONDS: '1' };
+const HEAD_START_SECONDS = 10;
 
 /** Jobs of some sizes, each in turn with the bare engine at its best batch size. */
 export const batch =
@@ -16,10 +19,11 @@ export const batch =
     const side = await starter.quayside();
     const samples = [];
     try {
+      await whenJobsAreServed(side.url);
       await engine?.warmUp(options.warmUp);
       await endedJob(side.url, await submitJob(side.url, { model, rows: WARM_UP_ROWS }));
       for (let round = 1; round <= options.rounds; round++) {
-        for (const rows of sizes)
+        for (const rows of wantedOf(sizes, options))
           samples.push({ profile, side: `job-${rows}`, round, ...(await jobOf({ side, model, rows })) });
         if (engine) samples.push({ profile, side: engine.name, round, ...(await engineRound(engine, options)) });
         const rates = samples
@@ -40,8 +44,9 @@ export const batchMemory =
     const side = await starter.quayside();
     const samples = [];
     try {
+      await whenJobsAreServed(side.url);
       await endedJob(side.url, await submitJob(side.url, { model, rows: WARM_UP_ROWS }));
-      for (const rows of options.quick ? sizes.slice(0, 2) : sizes) {
+      for (const rows of wantedOf(sizes, options)) {
         const sample = await jobOf({ side, model, rows });
         samples.push({ profile, side: `job-${rows}`, round: 1, ...sample });
         tell(`${profile}: ${rows} rows: ${sample.rate.toFixed(0)}/s, ${sample.peakMegabytes.toFixed(0)} MB`);
@@ -52,11 +57,14 @@ export const batchMemory =
     }
   };
 
-/** What a job does to requests at a fixed rate of arrivals: each round measures them alone, then beside a job. */
+/**
+ * What a job does to requests at a fixed rate of arrivals: each round measures them alone, then beside a job. It has more
+ * rows than a machine answers meanwhile, and is cancelled then.
+ */
 export const besideJob =
-  ({ model, jobModel, perSecond }) =>
+  ({ model, jobModel, perSecond, jobRowsPerSecond }) =>
   async ({ profile, starter, options, tell }) => {
-    const side = await starter.quayside();
+    const side = await starter.quayside(SHORT_CHUNKS);
     const samples = [];
     let sent = FIRST_LIVE_TEXT;
     const requestAt = () => requestBytes({ path: '/predict', body: bodyAt(sent++, model) });
@@ -66,10 +74,12 @@ export const besideJob =
       return percentilesOf(result.answers.map(({ ms }) => ms));
     };
     try {
+      await whenJobsAreServed(side.url);
       await online(options.warmUp, 'requests in the warm-up');
       for (let round = 1; round <= options.rounds; round++) {
         const alone = await online(options.seconds, 'requests alone');
-        const job = await submitJob(side.url, { model: jobModel, rows: 1_000_000, from: sent });
+        const rows = jobRowsPerSecond * (options.seconds + HEAD_START_SECONDS);
+        const job = await submitJob(side.url, { model: jobModel, rows, from: sent });
         const before = await whenRunning(side.url, job);
         const beside = await online(options.seconds, 'requests beside a job');
         const after = await cancelled(side.url, job);
@@ -97,6 +107,11 @@ async function jobOf({ side, model, rows }) {
   return { rate: rows / secondsOf(job), cpuUs, peakMegabytes: memory.stop() / 1e6 };
 }
 
+/** All sizes; of a quick run the first two, and those of the command line where it names some. */
+function wantedOf(sizes, { rows, quick }) {
+  return rows ?? (quick ? sizes.slice(0, 2) : sizes);
+}
+
 async function engineRound(engine, { seconds: wanted }) {
   const { requests, seconds, batch: size } = await engine.run({ seconds: wanted });
   return { rate: requests / seconds, batch: size };
@@ -104,6 +119,7 @@ async function engineRound(engine, { seconds: wanted }) {
 
 async function cancelled(url, { id }) {
   const job = await (await fetch(new URL(`/v1/jobs/${id}`, url))).json();
+  if (job.finished_at !== null) throw new Error('The job ended before the requests beside it.');
   await fetch(new URL(`/v1/jobs/${id}/cancel`, url), { method: 'POST' });
   return job;
 }
