@@ -26,11 +26,15 @@ describe.each(QUEUE_BACKENDS)('the job queue on %s', (_, open) => {
   });
 
   /** A queue that has begun to connect, and what it said. */
-  function starting(address: QueueAddress, whenDatabaseUp = () => Promise.resolve()) {
+  function starting(
+    address: QueueAddress,
+    { whenDatabaseUp = () => Promise.resolve(), activeTooLongMs = 180_000 } = {},
+  ) {
     const events: string[] = [];
     const parts = {
       clock: new SystemClock(),
       whenDatabaseUp,
+      activeTooLongMs,
       log: (_level: string, line: { event: string }) => events.push(line.event),
     };
     const queue = new JobQueue(address, parts);
@@ -112,6 +116,23 @@ describe.each(QUEUE_BACKENDS)('the job queue on %s', (_, open) => {
     expect(await queue.view([failed])).toMatchObject({ spent: [failed] });
   });
 
+  it('gives up what a worker took and nobody claimed, after the time that it was given', async () => {
+    const address = { ...backend.address, namespace: 'taken' };
+    const [patient, { queue: hasty }] = [await opening('taken'), starting(address, { activeTooLongMs: -1 })];
+    await hasty.whenOpen();
+    await patient.add([chunk('a', 0)]);
+    const { options, factory } = queueConnection(address, 'worker');
+    const [taken, over] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const run = (): Promise<void> => (taken.resolve(), over.promise);
+    const worker = new Worker('chunks', run, { ...options, concurrency: 1 }, factory);
+    worker.on('error', () => {});
+    await taken.promise;
+    expect(await patient.view([chunk('a', 0)])).toMatchObject({ held: [chunk('a', 0)] });
+    expect(await hasty.view([chunk('a', 0)])).toMatchObject({ spent: [chunk('a', 0)] });
+    over.resolve();
+    await worker.close();
+  });
+
   it('keeps nothing of what is done, so that a later attempt may add it', async () => {
     const queue = await opening('done');
     await queue.add([chunk('a', 0)]);
@@ -141,7 +162,7 @@ describe.each(QUEUE_BACKENDS)('the job queue on %s', (_, open) => {
   it('is not touched before the database answers', async () => {
     await using proxy = await FlakyProxy.to(backend.target);
     const up = Promise.withResolvers<void>();
-    const { queue } = starting(backend.through(proxy.port), () => up.promise);
+    const { queue } = starting(backend.through(proxy.port), { whenDatabaseUp: () => up.promise });
     expect(await queue.add([chunk('a', 0)])).toBe(false);
     await expect(queue.view([chunk('a', 0)])).rejects.toThrow('not open yet');
     expect(proxy.connections).toBe(0);

@@ -59,6 +59,7 @@ function recordProviders({ queue, records }: BatchJobsOptions): Provider[] {
         new JobQueue(queue, {
           clock,
           whenDatabaseUp: () => database.whenUp(),
+          activeTooLongMs: records.lookAgainMs,
           log: (level, line) => logger[level](line),
         }),
     },

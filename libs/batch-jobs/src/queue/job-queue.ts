@@ -13,6 +13,11 @@ export interface JobQueueParts {
   readonly clock: Clock;
   /** Resolves once PostgreSQL answers: a queue that is built before stays broken. */
   whenDatabaseUp(): Promise<void>;
+  /**
+   * After how long, in milliseconds, an active chunk that nobody has claimed counts as spent: its worker died between the two, and the
+   * queue itself would notice only when its lock is over. A claim follows at once, and one too many ends there. Default 180,000.
+   */
+  readonly activeTooLongMs?: number;
   /** Why the queue cannot be had, or that it can again. */
   log(level: 'log' | 'warn', line: { readonly event: string; readonly reason?: string; readonly msg: string }): void;
 }
@@ -135,7 +140,7 @@ export class JobQueue {
     if (state === 'unknown') return 'missing';
     if (state === 'failed' || state === 'completed') return 'spent';
     const activeMs = state === 'active' ? this.parts.clock.epochMs() - (job.processedOn ?? Infinity) : 0;
-    return activeMs > ACTIVE_TOO_LONG_MS ? 'spent' : 'held';
+    return activeMs > (this.parts.activeTooLongMs ?? ACTIVE_TOO_LONG_MS) ? 'spent' : 'held';
   }
 
   /** The first job of a server would else wait until the reconciler misses its chunks. */
