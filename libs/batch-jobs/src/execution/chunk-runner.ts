@@ -9,6 +9,7 @@ import { failureKind } from './failure-kind';
 import { throughOutage } from './pause';
 import { PatientModel } from './patient-model';
 import type { RowInference } from './row-inference';
+import { RunTurns } from './run-turns';
 import { WindowSize } from './window-size';
 import { WorkerRates } from './worker-rates';
 
@@ -39,7 +40,7 @@ interface Holding {
   readonly stop: AbortController;
 }
 
-/** From so many deaths of its workers on, a chunk's rows run one by one. */
+/** From so many deaths of its workers on, a chunk runs alone in its process, and its rows one by one. */
 const CAREFUL_FROM_CRASHES = 2;
 const ROWS_OF_A_WINDOW = 256;
 /** Of the rows that may be under way: two windows a chunk, and room for rows that are told apart. */
@@ -57,6 +58,7 @@ class Stopped extends Error {
 export class ChunkRunner {
   private readonly holdings = new Set<Holding>();
   private readonly rates: WorkerRates;
+  private readonly turns = new RunTurns();
 
   constructor(private readonly parts: ChunkRunnerParts) {
     this.rates = new WorkerRates(parts.clock);
@@ -103,7 +105,7 @@ export class ChunkRunner {
     const { held, stop } = holding;
     const { leases } = this.parts.store;
     try {
-      return await this.commit(held, await this.write(claimed, holding, signal), signal);
+      return await this.commit(held, await this.inTurn(claimed, holding, signal), signal);
     } catch (fault) {
       const wasStopped = signal.aborted;
       // Rows that were asked about ahead of the fault.
@@ -116,20 +118,26 @@ export class ChunkRunner {
     }
   }
 
+  /** A death would be blamed on the row that is probed in each chunk here: that of one which only ran beside the guilty one too. */
+  private inTurn(claimed: ClaimedChunk, holding: Holding, signal: AbortSignal): Promise<WrittenResults> {
+    const write = (): Promise<WrittenResults> => this.write(claimed, holding, signal);
+    return isCareful(claimed) ? this.turns.runAlone(write, signal) : this.turns.runTogether(write, signal);
+  }
+
   private async write({ chunk, job }: ClaimedChunk, holding: Holding, signal: AbortSignal): Promise<WrittenResults> {
     const { parts } = this;
     const { store, blobs, clock } = parts;
     const rate = this.rates.measure(job.digest);
     const model = new PatientModel({ ...parts, job, signal, onAnswers: (rows) => rate.answer(rows) });
-    const isCareful = chunk.crashes >= CAREFUL_FROM_CRASHES;
+    const careful = isCareful({ chunk });
     const run = new ChunkRun(chunk, {
       ...{ blobs, clock, signal, ask: model.ask },
       window: new WindowSize({ maxRows: this.windowRows, rowsPerSecond: await store.rates.read(job.digest) }),
-      probe: isCareful ? (row) => this.probe(holding, row) : undefined,
+      probe: careful ? (row) => this.probe(holding, row) : undefined,
     });
     const key = resultKey(chunk);
     const { sha256 } = await blobs.put(key, run.lines());
-    const rowsPerSecond = isCareful ? undefined : rate.read();
+    const rowsPerSecond = careful ? undefined : rate.read();
     return { ...run.totals, resultKey: key, sha256, digest: job.digest, rowsPerSecond };
   }
 
@@ -167,6 +175,10 @@ export class ChunkRunner {
     const { rowsAtOnce, concurrency } = this.parts;
     return Math.max(1, Math.min(ROWS_OF_A_WINDOW, Math.floor(rowsAtOnce / (concurrency * WINDOWS_PER_CHUNK))));
   }
+}
+
+function isCareful({ chunk }: Pick<ClaimedChunk, 'chunk'>): boolean {
+  return chunk.crashes >= CAREFUL_FROM_CRASHES;
 }
 
 /** The file of a chunk, and what it holds. */
