@@ -84,7 +84,7 @@ describe('a worker of the server', () => {
     expectAll((await client.ended(job.id)) && (await client.results(job.id)), 20);
     const executors = childrenOf(worker, 'executor');
     expect(executors.length).toBeGreaterThan(0);
-    expect([worker, ...executors].map((pid) => niceOf(pid))).toEqual([worker, ...executors].map(() => 10));
+    expect([worker, ...executors].map((pid) => niceOf(pid))).toEqual([worker, ...executors].map(() => 19));
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
