@@ -6,6 +6,7 @@ export interface JobJson {
   readonly status: string;
   readonly version: number;
   readonly attempt: number;
+  readonly model: { readonly name: string; readonly version: string; readonly digest: string };
   readonly counts: {
     readonly total: number | null;
     readonly succeeded: number;
