@@ -32,6 +32,7 @@ const DATABASE_AGAIN_MS = 1000;
 export class ChunkWork {
   private beating: Timer | undefined;
   private isPaused = false;
+  private hasFinished = false;
 
   constructor(private readonly parts: ChunkWorkParts) {}
 
@@ -66,7 +67,7 @@ export class ChunkWork {
     const timer = clock.setTimer(finishMs, () => this.giveBack());
     await Promise.all([consumer.whenIdle(), reconciler.close()]);
     timer.cancel();
-    this.beating?.cancel();
+    this.endBeats();
   }
 
   /** Stops what runs, as soon as rows that are with an executor come back: another worker goes on with it. */
@@ -76,15 +77,21 @@ export class ChunkWork {
 
   /** Ends the connections to the queue. */
   async close(): Promise<void> {
-    this.beating?.cancel();
+    this.endBeats();
     await this.parts.consumer.close();
+  }
+
+  private endBeats(): void {
+    this.hasFinished = true;
+    this.beating?.cancel();
   }
 
   private beat(): void {
     this.beating = this.parts.clock.setTimer(this.parts.heartbeatMs, () => {
       // What cannot be said now is said with the next beat; a lease lasts for several.
       const said = this.parts.runner.heartbeat().catch(() => undefined);
-      void said.then(() => this.beat());
+      // One that was under way when the last chunk ended begins no other.
+      void said.then(() => this.hasFinished || this.beat());
     });
   }
 
