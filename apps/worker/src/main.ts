@@ -5,7 +5,7 @@ import { PROCESS_ARGUMENTS } from '../../common/src/supervisor-messages';
 
 /**
  * Whatever answers requests goes first. What this process starts inherits it. At 10 an executor still kept a request waiting for
- * milliseconds: p95 of requests beside a job was up to 2.6 times that without it, and at 19 about the same as without.
+ * milliseconds: p95 of requests beside a job was up to 2.6 times that without it. At 19 it is mostly less; docs/benchmarks.md has figures.
  */
 const NICE = 19;
 
