@@ -53,7 +53,7 @@ export class JobSubmissions {
       model: settings.model,
       version: settings.version,
       class: this.classOf(settings),
-      metadata: (settings.metadata ?? {}) as JsonRecord,
+      metadata: (settings.metadata ?? {}),
       webhookUrl: settings.webhook_url,
       deadlineAtMs: deadline === undefined ? undefined : momentOf(deadline),
       onInvalid: settings.on_invalid ?? 'record',
