@@ -1,5 +1,5 @@
 import type { InputEncoding, InputFormat, JobInput, JobSubmission } from '@app/batch-jobs';
-import { Clock, type JsonRecord, QuaysideError, decodeTimestamp, isQuaysideError } from '@app/core';
+import { Clock, QuaysideError, decodeTimestamp, isQuaysideError } from '@app/core';
 import { Injectable } from '@nestjs/common';
 import type { Response } from 'express';
 import { type DoorRequest, callOf } from '../http/call';
@@ -53,7 +53,7 @@ export class JobSubmissions {
       model: settings.model,
       version: settings.version,
       class: this.classOf(settings),
-      metadata: (settings.metadata ?? {}),
+      metadata: settings.metadata ?? {},
       webhookUrl: settings.webhook_url,
       deadlineAtMs: deadline === undefined ? undefined : momentOf(deadline),
       onInvalid: settings.on_invalid ?? 'record',
