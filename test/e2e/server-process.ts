@@ -50,8 +50,8 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   /**
-   * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH and Node's cache. It
-   * is one plain process unless `HTTP_PROCESSES` says otherwise, and runs a model for every request, equal ones too, unless
+   * Starts one with these settings, an empty models folder of its own and nothing else from this environment but PATH and
+   * Node's cache. It is one plain process unless `HTTP_PROCESSES` says otherwise, and runs a model for every request, equal ones too, unless
    * `INFERENCE_CACHE_BYTES` does. It has no database; an empty `DATABASE_URL` gives it its own. It has no workers unless
    * `JOB_WORKERS` says so.
    */
