@@ -100,6 +100,8 @@ describe('a submission', () => {
     ['an option that the model does not know', { options: { normalize: true } }, { code: 'unsupported_option' }],
     ['metadata with a NUL', { metadata: { 'a\u0000': 1 } }, faultOf('metadata')],
     ['metadata with half of a surrogate pair', { metadata: { a: [{ b: '\ud800' }] } }, faultOf('metadata')],
+    ['metadata with an infinity', { metadata: { a: [Infinity] } }, faultOf('metadata')],
+    ['metadata with an integer that no double holds', { metadata: { a: 2 ** 53 } }, faultOf('metadata')],
     ['metadata beyond 16 KiB', { metadata: { a: 'x'.repeat(16 * 1024) } }, faultOf('metadata')],
     ['a receiver without https', { webhookUrl: 'http://example.com/' }, faultOf('webhook_url')],
     ['a receiver inside', { webhookUrl: 'https://10.0.0.1/' }, faultOf('webhook_url')],

@@ -78,4 +78,13 @@ describe(splitLines.name, () => {
     await expect(flattened(splitLines(endless(), 10_000))).rejects.toMatchObject({ code: 'body_too_large' });
     expect(given).toBe(11_000);
   });
+
+  it('passes over any number of blank lines, and still counts them', async () => {
+    const blank = ' \r\n'.repeat(300_000);
+    const sizes = [65_536];
+    expect(await linesOf(`${blank}a\n${blank}  b`, sizes)).toEqual([
+      [300_001, 'a'],
+      [600_002, 'b'],
+    ]);
+  });
 });

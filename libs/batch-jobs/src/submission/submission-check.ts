@@ -98,7 +98,15 @@ export function isIdempotencyKey(text: string): boolean {
 function metadataFault(metadata: JsonRecord): string | undefined {
   if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES)
     return `metadata has more than ${MAX_METADATA_BYTES} bytes as JSON.`;
+  if (hasInexactNumber(metadata)) return 'metadata has a number beyond the exact ones: send it as a text.';
   return hasUnstorableText(metadata) ? 'metadata has a NUL or half of a surrogate pair in it.' : undefined;
+}
+
+/** Whether a number in a JSON value would come back as another one: an infinity, or an integer beyond ±(2^53 - 1). */
+function hasInexactNumber(value: unknown): boolean {
+  if (typeof value === 'number')
+    return !Number.isFinite(value) || (Number.isInteger(value) && !Number.isSafeInteger(value));
+  return typeof value === 'object' && value !== null && Object.values(value).some(hasInexactNumber);
 }
 
 function rateFault(rate: number | undefined): string | undefined {
