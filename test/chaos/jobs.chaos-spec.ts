@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib';
 import { eventually, temporaryDirectory } from '@app/testing';
 import { DEFAULT_MODELS } from '../e2e/door';
 import { JobClient } from '../e2e/job-client';
-import { CHUNK_ROWS, JobFleet, QUEUE_PLACES } from '../e2e/job-fleet';
+import { CHUNK_ROWS, JobFleet, QUEUE_PLACES } from './job-fleet';
 import { ServerProcess } from '../e2e/server-process';
 import { RedisServer } from '../integration/redis-server';
 import { keepMeasures } from './measures';

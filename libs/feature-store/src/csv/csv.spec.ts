@@ -133,7 +133,7 @@ describe(pushCsv.name, () => {
         `e,1,2026-06-02T00:00:00Z,1,1,1,true,x,"[1"`,
       ].join('\n'),
     );
-    expect(total).toEqual({ rows: 6, written: 1, skippedOlder: 0, rejected: 5 });
+    expect(total).toEqual({ rows: 6, written: 1, skippedOlder: 0, known: 0, rejected: 5 });
     expect(rejected.map(([line]) => line)).toEqual([3, 4, 5, 6, 7]);
     expect(rejected[0]?.[1]).toMatch(/^big .* is_new .* small /);
     expect(rejected[1]?.[1]).toMatch(/^event_ts /);
@@ -157,7 +157,7 @@ describe(pushCsv.name, () => {
     const { rows, push } = stage();
     const content = `person,shop,event_ts,big\na,1,${MOMENT},1\n`;
     await push(content);
-    expect((await push(content)).total).toMatchObject({ written: 1 });
+    expect((await push(content)).total).toMatchObject({ written: 0, known: 1 });
     expect([rows.pushes.size, rows.history.length]).toEqual([1, 1]);
     await push(content, 'again');
     expect([rows.pushes.size, rows.history.length]).toEqual([2, 2]);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { eventually } from '@app/testing';
-import type { JobJson } from './job-client';
+import type { JobJson } from '../e2e/job-client';
 import { CHUNK_ROWS, JobFleet, QUEUE_PLACES } from './job-fleet';
 import { chance } from './chance';
 

@@ -4,9 +4,9 @@ import { embeddedUrl } from '@app/database';
 import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { Client } from 'pg';
 import { RedisServer, hasRedisServer } from '../integration/redis-server';
-import { JobClient, type JobJson, type ResultLine } from './job-client';
-import { postgresProcesses } from './processes';
-import { ServerProcess } from './server-process';
+import { JobClient, type JobJson, type ResultLine } from '../e2e/job-client';
+import { postgresProcesses } from '../e2e/processes';
+import { ServerProcess } from '../e2e/server-process';
 
 /** Where the queue of jobs can be. Redis only where there is one. */
 export const QUEUE_PLACES = ['PostgreSQL', ...(hasRedisServer() ? ['Redis'] : [])];
