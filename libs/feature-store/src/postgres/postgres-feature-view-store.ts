@@ -16,6 +16,7 @@ import { lockFeatures } from './feature-lock';
 import { addHistoryPartitions } from './history-partitions';
 import { writeRows } from './push-rows';
 import { readRecorded, recordVersion } from './recorded-views';
+import { ViewCounts } from './view-counts';
 
 /** What the store is made of. */
 export interface PostgresStoreParts {
@@ -30,12 +31,6 @@ interface StoredResult {
   readonly rejected: readonly RejectedRow[];
 }
 
-interface StatisticsRow {
-  readonly view: string;
-  readonly rows: bigint;
-  readonly newest: bigint | null;
-}
-
 /** SQLSTATE of a row for which there is no partition, and of one that is there already. */
 const NO_PARTITION = '23514';
 const DUPLICATE = '23505';
@@ -45,11 +40,11 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
   private readonly turns = new PushTurns();
   /** Whether this process's views are recorded, by this process or an earlier one. */
   private isApplied = false;
-  /** The counts under way, by view: who asks meanwhile waits for them, as they look at every row. */
-  private readonly counting = new Map<string | undefined, Promise<readonly ViewStatistics[]>>();
+  private readonly counts: ViewCounts;
 
   constructor(private readonly parts: PostgresStoreParts) {
     super();
+    this.counts = new ViewCounts(parts.database.main, parts.clock);
   }
 
   override async plan(): Promise<FeaturePlan> {
@@ -88,20 +83,7 @@ export class PostgresFeatureViewStore extends FeatureViewStore {
   }
 
   override statistics(view?: string): Promise<readonly ViewStatistics[]> {
-    const known = this.counting.get(view);
-    if (known) return known;
-    const counting = this.count(view).finally(() => this.counting.delete(view));
-    this.counting.set(view, counting);
-    return counting;
-  }
-
-  private async count(wanted: string | undefined): Promise<readonly ViewStatistics[]> {
-    const { rows } = await this.parts.database.main.query<StatisticsRow>(COUNT, [wanted ?? null]);
-    return rows.map(({ view, rows: count, newest }) => ({
-      view,
-      rows: Number(count),
-      ...(newest !== null && { newestEventTsUs: newest }),
-    }));
+    return view === undefined ? this.counts.all() : this.counts.of(view);
   }
 
   private async record(tx: Queryable, { changes }: FeaturePlan): Promise<void> {
@@ -185,11 +167,6 @@ interface Push {
   readonly viewId: number;
   readonly pushId: string;
 }
-
-const COUNT = `
-  select name as view, count(entity_key) as rows, max(event_ts) as newest
-  from feature_view left join feature_online on view_id = id
-  where $1::text is null or name = $1 group by id order by name`;
 
 const OF_ENTITY = 'where view_id = (select id from feature_view where name = $1) and entity_key = $2';
 

@@ -83,6 +83,6 @@ export abstract class FeatureViewStore {
    */
   abstract erase(view: string, key: string): Promise<Erased>;
 
-  /** Rows and newest event of every view that was applied, or of one. It looks at every row of these. */
+  /** Rows and newest event of every view that was applied, or of one. It looks at every row of these; what that takes long for may be told again. */
   abstract statistics(view?: string): Promise<readonly ViewStatistics[]>;
 }
