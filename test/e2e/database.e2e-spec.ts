@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, temporaryDirectory, tiny, writeModel } from '@app/testing';
 import { ApiClient, DEFAULT_MODELS, outcome } from './door';
@@ -52,6 +52,8 @@ function freeze(pids: readonly number[]): Disposable & { thaw(): void } {
   };
   return { thaw, [Symbol.dispose]: thaw };
 }
+
+const textOf = (directory: string, file: string): string => readFileSync(join(directory, file), 'utf8').trim();
 
 /** The last events of a server, with the number of the process that tells. */
 const lastEvents = ({ lines }: ServerProcess, count: number): readonly unknown[] =>
@@ -158,18 +160,26 @@ describe('a server whose PostgreSQL', () => {
     await eventually(async () => expect(await enriched(here)).toBe('422 feature_missing'));
   });
 
-  it('is killed starts it again', async () => {
-    await using here = await started();
+  it('is killed starts it again, and writes no secret into any log of either', async () => {
+    const data = join(await temporaryDirectory(), 'data');
+    await using here = await started({ DATA_DIR: data, LOG_LEVEL: 'debug' });
     process.kill(here.postmaster, 'SIGKILL');
     await here.server.logged('postgres_started', { times: 2 });
     await eventually(async () => expect(await database(here.api)).toEqual({ status: 'up', reason: '' }));
     expect(outcome(await here.api.post(MODEL, ROWS))).toBe('200');
+    const secrets = ['postgres/cluster/quayside.password', 'prediction-log.key'].map((file) => textOf(data, file));
+    expect(secrets.map((secret) => secret.length)).toEqual([43, 64]);
+    const days = readdirSync(join(data, 'postgres/cluster/log')).map((file) => `postgres/cluster/log/${file}`);
+    const logs = ['postgres/start.log', ...days].map((file) => textOf(data, file));
+    const written = [JSON.stringify(here.server.lines), here.server.complaint, ...logs];
+    expect(written.filter((text) => secrets.some((secret) => text.includes(secret)))).toEqual([]);
   });
 
-  it('does not answer becomes ready, and shows its password to nobody', async () => {
+  it('does not answer becomes ready, and shows its password and the key of hashes to nobody', async () => {
     const DATABASE_URL = 'postgres://somebody:hunter2@127.0.0.1:1/somewhere';
     const settings = { HTTP_PROCESSES: '1', MODEL_DIR: models, EXECUTOR_COUNT: '1', LOG_LEVEL: 'debug' };
-    await using server = await ServerProcess.start({ ...settings, DATABASE_URL });
+    const LOG_PREDICTION_HASH_KEY = 'hunter2 and hunter2';
+    await using server = await ServerProcess.start({ ...settings, DATABASE_URL, LOG_PREDICTION_HASH_KEY });
     const api = new ApiClient(await server.ready());
     await serves(api);
     const refused = await api.send('/v1/predictions');

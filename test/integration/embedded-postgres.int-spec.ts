@@ -1,5 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EmbeddedPostgresFault, embeddedUrl } from '@app/database';
 import { eventually, temporaryDirectory } from '@app/testing';
@@ -59,13 +59,20 @@ describe('a cluster', () => {
     expect(readFileSync(`/proc/${await cluster.pid()}/maps`, 'utf8')).toContain(join(home, 'lib'));
   });
 
-  it('keeps what was committed over a stop', async () => {
+  it('keeps what was committed over a stop, and in a copy of its folder that was made meanwhile', async () => {
     await using first = await EmbeddedCluster.start();
     await ask(first.directory, 'create table kept as select 1 as one');
     await first.stop();
+    const elsewhere = await temporaryDirectory();
+    mkdirSync(join(elsewhere, 'postgres'));
+    // As docs/database.md says.
+    execFileSync('cp', ['-a', join(first.directory, 'postgres/cluster'), join(elsewhere, 'postgres')]);
     await using second = await EmbeddedCluster.start(first.directory);
     expect(await ask(first.directory, 'select one from kept')).toEqual([{ one: 1 }]);
     expect(second.events).toEqual(['postgres_started']);
+    await using copied = await EmbeddedCluster.start(elsewhere);
+    expect(await ask(elsewhere, 'select one from kept')).toEqual([{ one: 1 }]);
+    expect(copied.events).toEqual(['postgres_started']);
   });
 
   it('in a folder with a long path has its socket elsewhere', async () => {
@@ -82,11 +89,17 @@ describe('a cluster', () => {
 });
 
 (isRoot ? describe : describe.skip)('root', () => {
-  it('runs it as another user where that one can reach the folder', async () => {
+  it('runs it as another user where that one can reach the folder, and as the same one at the next start', async () => {
     const directory = await temporaryDirectory();
     chmodSync(directory, 0o755);
     await using cluster = await EmbeddedCluster.start(directory);
-    expect(userOf(await cluster.pid())).not.toBe(0);
+    const user = userOf(await cluster.pid());
+    const paths = ['cluster', 'cluster/base', 'cluster/quayside.password', 'socket'];
+    const owners = paths.map((path) => statSync(join(directory, 'postgres', path)).uid);
+    expect([user > 0, owners]).toEqual([true, paths.map(() => user)]);
+    await cluster.stop();
+    await using again = await EmbeddedCluster.start(directory);
+    expect(userOf(await again.pid())).toBe(user);
   });
 
   it('runs it in a user namespace where nobody else can', async () => {
@@ -95,6 +108,36 @@ describe('a cluster', () => {
     await using cluster = await EmbeddedCluster.start(directory);
     expect(readFileSync(`/proc/${await cluster.pid()}/uid_map`, 'utf8').trim()).toMatch(/^1000\s+0\s+1$/);
     expect(await ask(directory, 'select 1 as one')).toEqual([{ one: 1 }]);
+  });
+});
+
+describe('a plain user', () => {
+  const script = join(__dirname, 'keeper-of-a-cluster.cjs');
+  const NOBODY = 65_534;
+
+  /** Runs the script as one: this process's user, or, where that is root, nobody, or root who seems to be somebody else. */
+  function asPlainUser(directory: string): unknown {
+    const node = (options: object) =>
+      spawnSync(process.execPath, [script, directory], { encoding: 'utf8', ...options });
+    const canReach = isRoot && spawnSync(process.execPath, ['--check', script], { uid: NOBODY, cwd: '/' }).status === 0;
+    if (canReach) chownSync(directory, NOBODY, NOBODY);
+    const namespace = ['--user', '--map-user=1000', '--map-group=1000', process.execPath, script, directory];
+    const run = !isRoot
+      ? node({})
+      : canReach
+        ? node({ uid: NOBODY, gid: NOBODY })
+        : spawnSync('unshare', namespace, { encoding: 'utf8' });
+    return JSON.parse(run.stdout || JSON.stringify(run.stderr));
+  }
+
+  it('runs it as itself, and again on what was made', async () => {
+    const directory = await temporaryDirectory();
+    const made = ['postgres_initialising', 'postgres_started', 'postgres_stopped'];
+    const uid = expect.any(Number) as number;
+    const first = asPlainUser(directory);
+    expect(first).toEqual({ uid, before: 0, events: made });
+    expect(first).not.toMatchObject({ uid: 0 });
+    expect(asPlainUser(directory)).toEqual({ uid, before: 1, events: made.slice(1) });
   });
 });
 
