@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { newId } from '@app/core';
 import { Database } from '@app/database';
 import { FeatureReader } from '@app/feature-store';
-import { type TestDatabase, eventually, temporaryDirectory, testDatabase, tiny } from '@app/testing';
+import { type TestDatabase, eventually, inTimeZone, temporaryDirectory, testDatabase, tiny } from '@app/testing';
 import { FEATURE_EXAMPLES } from '../../apps/api/src/openapi/feature-examples';
 import { type Answer, DEFAULT_MODELS, Door, type DoorOptions, errorOf, outcome } from './door';
 
@@ -30,6 +30,8 @@ version: 1
 entities: [{ name: person, dtype: STRING }, { name: shop, dtype: INT64 }]
 features: [{ name: count, dtype: INT64 }]
 `;
+
+inTimeZone('America/New_York');
 
 let here: TestDatabase;
 let door: Door;

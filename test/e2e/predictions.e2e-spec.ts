@@ -1,6 +1,6 @@
 import { newId } from '@app/core';
 import { Database } from '@app/database';
-import { type TestDatabase, eventually, testDatabase, tiny } from '@app/testing';
+import { type TestDatabase, eventually, inTimeZone, testDatabase, tiny } from '@app/testing';
 import { PREDICTION_EXAMPLES } from '../../apps/api/src/openapi/prediction-examples';
 import { type Answer, DEFAULT_MODELS, Door, type DoorOptions, errorOf, outcome } from './door';
 
@@ -18,6 +18,8 @@ interface Logged {
   readonly instances: readonly Instance[];
   readonly [key: string]: unknown;
 }
+
+inTimeZone('Asia/Kathmandu');
 
 let here: TestDatabase;
 let door: Door;

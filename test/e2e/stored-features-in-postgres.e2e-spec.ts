@@ -11,6 +11,7 @@ import {
   type TestDatabase,
   aBoundVersion,
   eventually,
+  inTimeZone,
   temporaryDirectory,
   testDatabase,
 } from '@app/testing';
@@ -50,6 +51,8 @@ const bound = (): ModelVersion => ({
   ...aBoundVersion({ age: { takes: 'FP32', from: 'feature:people@1:age' }, ...DEGRADABLE }, ENTITIES),
   model: 'bound',
 });
+
+inTimeZone('Asia/Kathmandu');
 
 let here: TestDatabase;
 let door: Door;

@@ -1,7 +1,9 @@
 import { newId, tensorOf } from '@app/core';
 import { LOG_COLUMNS, LogPartitions, type LogRow, type LogStore, valuesOf } from '@app/prediction-log';
-import { aPredictionRecord, eventually } from '@app/testing';
+import { aPredictionRecord, eventually, inTimeZone } from '@app/testing';
 import { LogBench } from './prediction-log-bench';
+
+inTimeZone('Asia/Kathmandu');
 
 let bench: LogBench;
 beforeEach(async () => {

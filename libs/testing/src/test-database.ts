@@ -9,8 +9,14 @@ import { opened } from './open-resources';
 /** Set by Jest's global setup: where the PostgreSQL of this run is, once somebody asks for one. */
 const DIRECTORY = 'QUAYSIDE_TEST_DATABASE_DIR';
 const MIGRATIONS = join(__dirname, '../../database/migrations');
-/** Nothing of a test run has to survive the machine. */
-const SETTINGS = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '400' };
+/** Nothing of a test run has to survive the machine; and what does not ask for UTC gets a zone in which no hour begins as there. */
+const SETTINGS = {
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  max_connections: '400',
+  timezone: 'Asia/Kathmandu',
+};
 /** Classes of SQLSTATE: an object is missing, a value is wrong, a constraint is broken. */
 const FAULT_OF_SQL = /^(42|22|23|0A)/;
 const MAKING_TEMPLATE = "pg_advisory_lock(hashtext('quayside test template'))";
