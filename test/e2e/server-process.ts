@@ -91,7 +91,7 @@ export class ServerProcess implements AsyncDisposable {
   get lines(): readonly LogLine[] {
     const end = this.stdout.lastIndexOf('\n') + 1;
     const fresh = this.stdout.slice(this.parsedChars, end).split('\n').slice(0, -1);
-    this.parsed.push(...fresh.map((line) => JSON.parse(line) as LogLine));
+    for (const line of fresh) this.parsed.push(JSON.parse(line) as LogLine);
     this.parsedChars = end;
     return this.parsed;
   }
