@@ -104,12 +104,18 @@ describe(readCsv.name, () => {
     ['person,shop,event_ts,note,note\n', 'The column "note" is there twice.'],
     ['person,event_ts,note\n', 'The file has no column "shop", which is a join key.'],
     ['person,shop,note\n', 'The file has no column event_timestamp'],
+    ['person,event_ts,shop,event_timestamp\n', 'The columns event_ts and event_timestamp both say when'],
     [`person,shop,event_ts\na,1,${MOMENT}\n"a"b,1,x\n`, 'Line 3 is no CSV'],
     [Buffer.from([...Buffer.from('person,shop,event_ts\n'), 0xff, 0x0a]), 'The file is not UTF-8.'],
   ])('refuses %j', async (content, says) => {
     const fault = await lines(content).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(CsvFault);
     expect((fault as Error).message).toContain(says);
+  });
+
+  it('refuses one moment for all rows where the file has moments', async () => {
+    const read = lines(`person,shop,event_ts\na,1,${MOMENT}\n`, { eventTs: MOMENT });
+    await expect(read).rejects.toThrow('The column event_ts says when a row was true; leave --event-ts out');
   });
 
   it('refuses a view that is not declared, and a file that is not there', async () => {

@@ -106,11 +106,24 @@ class LineReader {
     const features = [...views.featuresOf(view).values()];
     const at = (name: string): number => names.indexOf(name);
     this.width = names.length;
-    this.moment = target.eventTs === undefined ? names.findIndex((name) => MOMENT_COLUMNS.includes(name)) : -1;
+    const columns = new Set([...entities, ...features.map(({ name }) => name)]);
+    const moments = names.filter((name) => MOMENT_COLUMNS.includes(name) && !columns.has(name));
+    this.moment = at(moments[0] ?? '');
     this.keys = new Map(entities.map((name) => [name, at(name)]));
     this.features = features.map((feature) => [feature, at(feature.name)] as const).filter(([, place]) => place >= 0);
-    const known = new Set([...entities, ...features.map(({ name }) => name), ...MOMENT_COLUMNS]);
-    this.check(names, known);
+    this.check(names, new Set([...columns, ...MOMENT_COLUMNS]));
+    this.checkMoment(moments);
+  }
+
+  private checkMoment([first, second]: readonly string[]): void {
+    const { eventTs } = this.target;
+    if (second !== undefined) throw new CsvFault(`The columns ${first} and ${second} both say when a row was true.`);
+    if (first !== undefined && eventTs !== undefined) {
+      throw new CsvFault(`The column ${first} says when a row was true; leave --event-ts out, or the column.`);
+    }
+    if (first === undefined && eventTs === undefined) {
+      throw new CsvFault('The file has no column event_timestamp; give one moment for all rows with --event-ts.');
+    }
   }
 
   private check(names: readonly string[], known: ReadonlySet<string>): void {
@@ -123,9 +136,6 @@ class LineReader {
     if (twice !== undefined) throw new CsvFault(`The column ${shown(twice)} is there twice.`);
     const lacking = [...this.keys].find(([, place]) => place < 0);
     if (lacking) throw new CsvFault(`The file has no column ${shown(lacking[0])}, which is a join key.`);
-    if (this.moment < 0 && this.target.eventTs === undefined) {
-      throw new CsvFault('The file has no column event_timestamp; give one moment for all rows with --event-ts.');
-    }
   }
 
   read(cells: readonly Cell[], line: number): CsvLine {

@@ -57,7 +57,7 @@ function strangers({ entities }: Keyed, values: JsonRecord, field: string): Erro
 }
 
 function tooLong(field: string): ErrorDetail {
-  return detail(field, 'entity_key_too_long', `make a key of more than ${ENTITY_KEY_LIMIT_BYTES} bytes`);
+  return detail(field, 'entity_key_too_long', `is longer than ${ENTITY_KEY_LIMIT_BYTES} bytes as a key`);
 }
 
 function keyFault(field: string, code: string, says: string): QuaysideError {
