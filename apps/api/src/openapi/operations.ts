@@ -225,7 +225,9 @@ export const OPERATIONS = {
   eraseFeatureEntity: {
     tag: 'features',
     summary: 'Erase what is stored of an entity',
-    description: 'Removes the row of one entity and its whole history. Only while the server listens on loopback.',
+    description:
+      'Removes the row of one entity and its whole history. What was predicted for it stays in the log until ' +
+      '`DELETE /v1/predictions?view=…&key=…` or its retention. Only while the server listens on loopback.',
     answers: 'It is gone.',
     answer: [ErasedEntity],
     examples: FEATURE_EXAMPLES.eraseFeatureEntity,
